@@ -1,0 +1,48 @@
+# Each target sets up what it needs. Nothing outside this folder is changed.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help env repro demo test check format readme lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: .venv/installed  ## build the environment in .venv from requirements.lock
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --requirement requirements.lock
+	touch $@
+
+repro: env  ## rebuild all results, and say what is missing and why
+	@python -m scripts.repro
+
+demo: env  ## the same on images that come with a package; reaches nothing but pip
+	@python -m scripts.demo
+
+test: env  ## run the tests
+	python -m pytest --numprocesses auto --dist loadgroup
+
+check: env  ## lint, format and types; changes nothing
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: env  ## put the code into shape
+	ruff check --fix .
+	ruff format .
+
+readme: env  ## write the results into README.md
+	python -m scripts.results --readme
+
+lock:  ## pin anew what is installed, within the ranges of pyproject.toml
+	rm -rf work/lock
+	$(PYTHON) -m venv work/lock
+	work/lock/bin/pip install --quiet --upgrade pip
+	work/lock/bin/pip install --quiet . --group dev
+	work/lock/bin/python scripts/lock.py > requirements.lock
+
+clean:  ## remove the environment and what was made in passing; data, models and results stay
+	rm -rf .venv work dvc_plots

@@ -1,0 +1,1 @@
+"""What people run beside the graph, from the project's folder: `python -m scripts.results`."""

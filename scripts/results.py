@@ -1,0 +1,61 @@
+"""The table of results, from the metrics files.
+
+python -m scripts.results            prints it
+python -m scripts.results --readme   writes it into README.md, between its two marks
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from stages.common import paths
+from stages.common.files import written_whole
+from stages.common.params import Params, load_params
+
+README = Path("README.md")
+BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
+HEADER = ("network", "data set", "variant", "mistakes", "val accuracy", "95 % interval", "difference", "p-value")
+
+
+def results_table(params: Params) -> str:
+    """A Markdown table with a row for every cell whose comparison is there."""
+    rows = [row for model in params.models for dataset in params.datasets for row in _rows(model, dataset)]
+    if not rows:
+        return "no results yet\n"
+    widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
+    lines = [HEADER, tuple("-" * width for width in widths), *rows]
+    padded = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"| {line} |\n" for line in padded)
+
+
+def _rows(model: str, dataset: str) -> list[tuple[str, ...]]:
+    path = paths.comparison_metrics(model, dataset)
+    if not path.is_file():
+        return []
+    rows: list[tuple[str, ...]] = []
+    for variant, numbers in json.loads(path.read_text(encoding="utf-8"))[f"{model}-{dataset}"].items():
+        cell = json.loads(paths.metrics(model, dataset, variant).read_text(encoding="utf-8"))
+        interval = f"{numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f}"
+        against = ("baseline", "")
+        if "p_value" in numbers:
+            against = (f"{numbers['accuracy_difference']:+.3f}", f"{numbers['p_value']:.2g}")
+        mistakes = f"{cell['mistakes']} of {cell['images']}"
+        rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.3f}", interval, *against))
+    return rows
+
+
+def with_results(readme: str, table: str) -> str:
+    """`readme` with `table` between the marks."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    results = results_table(load_params())
+    if sys.argv[1:] == ["--readme"]:
+        text = with_results(README.read_text(encoding="utf-8"), results)
+        with written_whole(README) as part:
+            part.write_text(text, encoding="utf-8")
+    else:
+        print(results, end="")

@@ -1,0 +1,114 @@
+"""Arrange a data set's images the way torchvision's ImageFolder reads them.
+
+In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/
+Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test images
+"""
+
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from stages.common import paths
+from stages.common.cli import run
+from stages.common.errors import ProjectError
+from stages.common.files import sha256, written_whole
+from stages.common.manifest import locate
+from stages.common.params import Dataset, known_as, load_params
+from stages.common.pictures import find_pictures
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
+DEFAULT_VAL_FRACTION = 0.2
+
+
+def main(dataset: str) -> None:
+    settings = known_as("datasets", load_params().datasets, dataset)
+    raw, target = paths.raw(dataset), paths.images(dataset)
+    if not raw.is_dir():
+        raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
+    plan = locate(settings.manifest, raw) if settings.manifest else arrangement(raw, settings)
+    with written_whole(target) as folder:
+        for place, source in plan.items():
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / place)
+    print(summary(dataset, plan))
+
+
+def arrangement(raw: Path, settings: Dataset) -> dict[str, Path]:
+    """`{"train/CLASS/FILE": path below raw, …}` of a folder with train/ and val/, or with class folders only."""
+    top = _content(raw)
+    folders = {SPLITS[folder.name.lower()]: folder for folder in _folders(top) if folder.name.lower() in SPLITS}
+    if not folders:
+        return split_by_class(top, settings.val_fraction or DEFAULT_VAL_FRACTION, settings.seed)
+    if not {"train", "val"} <= set(folders):
+        raise ProjectError(
+            f"{top}: found {' and '.join(sorted(folders))} without {'val' if 'train' in folders else 'train'}."
+            " Expected train/ and val/ (test/ beside them is kept apart), or class folders only, which are split"
+        )
+    if settings.val_fraction:
+        raise ProjectError(f"{top} has train/ and val/ already: take val_fraction out of this data set's entry")
+    return {
+        f"{split}/{place}": path
+        for split, folder in folders.items()
+        for pictures in _by_class(folder).values()
+        for place, path in pictures.items()
+    }
+
+
+def split_by_class(folder: Path, val_fraction: float, seed: int) -> dict[str, Path]:
+    """Let `val_fraction` of each class validate, one image at least.
+
+    Which ones follows from the images' contents and the seed alone, so that neither a file's name nor
+    an added image moves the others between train and val, except at the border.
+    """
+    plan: dict[str, Path] = {}
+    for name, pictures in _by_class(folder).items():
+        if len(pictures) < 2:
+            raise ProjectError(f"{folder / name}: one image cannot be split into train and val; add images")
+        drawn = sorted(pictures, key=lambda place: _lot(seed, pictures[place]))
+        val = set(drawn[: max(1, round(val_fraction * len(drawn)))])
+        plan |= {f"{'val' if place in val else 'train'}/{place}": path for place, path in pictures.items()}
+    return plan
+
+
+def _lot(seed: int, picture: Path) -> bytes:
+    return hashlib.sha256(f"{seed} {sha256(picture)}".encode()).digest()
+
+
+def summary(dataset: str, plan: dict[str, Path]) -> str:
+    """For each split its number of images, and of each class."""
+    counts = Counter(tuple(place.split("/")[:2]) for place in plan)
+    lines = []
+    for split in dict.fromkeys(SPLITS.values()):
+        classes = {name: count for (of, name), count in sorted(counts.items()) if of == split}
+        if classes:
+            shown = ", ".join(f"{name} {count}" for name, count in classes.items())
+            lines.append(f"{paths.images(dataset) / split}: {sum(classes.values())} images ({shown})")
+    return "\n".join(lines)
+
+
+def _content(folder: Path) -> Path:
+    """`folder`, or the one folder in it that holds all else (archives like to wrap their content in one)."""
+    inner = _folders(folder)
+    if len(inner) == 1 and inner[0].name.lower() not in SPLITS and _folders(inner[0]):
+        return _content(inner[0])
+    return folder
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _by_class(folder: Path) -> dict[str, dict[str, Path]]:
+    """`{class: {"CLASS/FILE": path}}` of a folder with one folder per class, which may hold folders in turn."""
+    classes = {}
+    for inner in _folders(folder):
+        classes[inner.name] = {path.relative_to(folder).as_posix(): path for path in find_pictures(inner)}
+    if len(classes) < 2 or not all(classes.values()):
+        found = ", ".join(f"{name}/ ({len(pictures)} images)" for name, pictures in classes.items()) or "no folders"
+        raise ProjectError(f"{folder}: expected two or more folders of images, one per class; found {found}")
+    return classes
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""What several stages share, one thing in each file."""

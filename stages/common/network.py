@@ -1,0 +1,67 @@
+"""Networks of torchvision, taken apart at their last layer."""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from stages.common.errors import ProjectError
+
+
+class LastLayer(nn.Linear):
+    """A Linear that computes in float32 also under autocast.
+
+    bfloat16 has three significant digits: too few for probabilities and for losses near 0.
+    """
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(N, in_features) of any precision -> (N, out_features) float32"""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return super().forward(embeddings.float())
+
+
+def build(name: str) -> nn.Module:
+    """torchvision's network of that name with random weights, for 1,000 classes."""
+    network: nn.Module = torchvision.models.get_model(name, weights=None)
+    return network
+
+
+def last_layer_name(network: nn.Module) -> str:
+    """The dotted name of the last layer that has weights: `fc`, `classifier.1`, …
+
+    Raises:
+        ProjectError: it is not a Linear, so that it cannot be replaced by one for other classes.
+    """
+    name: str = [name for name, layer in network.named_modules() if layer._parameters][-1]
+    layer = network.get_submodule(name)
+    if not isinstance(layer, nn.Linear):
+        raise ProjectError(
+            f"the last layer of {type(network).__name__} is {name}, a {type(layer).__name__}; expected a Linear."
+            " Choose another network in params.yaml"
+        )
+    return name
+
+
+def new_last_layer(network: nn.Module, classes: int) -> LastLayer:
+    """A last layer for `classes` classes, with torch's random initial weights; `network` is left as it is."""
+    layer = network.get_submodule(last_layer_name(network))
+    assert isinstance(layer, nn.Linear)
+    return LastLayer(layer.in_features, classes)
+
+
+def set_last_layer(network: nn.Module, layer: nn.Module) -> nn.Module:
+    """Put `layer` in the last layer's place; an nn.Identity there gives embeddings, (N, in_features), for logits."""
+    network.set_submodule(last_layer_name(network), layer)
+    return network
+
+
+def load_pretrained(name: str, weights: Path) -> nn.Module:
+    """The network with the weights of weights@NAME; those of its last layer are random."""
+    network = build(name)
+    last = last_layer_name(network)
+    backbone = torch.load(weights, map_location="cpu", weights_only=True)
+    result = network.load_state_dict(backbone, strict=False)
+    assert set(result.missing_keys) == {f"{last}.weight", f"{last}.bias"}
+    assert not result.unexpected_keys
+    return network

@@ -1,0 +1,217 @@
+"""params.yaml, read and checked whole: a wrong value is an error before any work starts.
+
+What each setting means stands beside it in params.yaml.
+"""
+
+import difflib
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.common.errors import ProjectError
+
+PARAMS_FILE = Path("params.yaml")
+RESERVED = ("raw", "manifests")  # folders in data/ that are no data sets
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=32, le=1024)]
+Urls = Annotated[list[str], Field(min_length=1)]
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError("a name is small letters, digits and _, and begins with a letter")
+    return name
+
+
+def _dataset_name(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"the names {' and '.join(RESERVED)} are taken by folders in data/")
+    return _name(name)
+
+
+def _network_name(name: str) -> str:
+    if name not in (known := _torchvision_networks()):
+        raise ValueError(f"no classification network of torchvision{_did_you_mean(name, known)}")
+    return _name(name)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+DatasetName = Annotated[str, AfterValidator(_dataset_name)]
+NetworkName = Annotated[str, AfterValidator(_network_name)]
+
+
+class Strict(BaseModel):
+    """Settings that are fixed once read and know no other keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(Strict):
+    """A network, where its ImageNet weights are, and the size of the images it sees."""
+
+    urls: Urls
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    resize: Pixels
+    crop: Pixels
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        if self.crop > self.resize:
+            raise ValueError(f"crop must not be above resize ({self.resize}); received {self.crop}")
+        return self
+
+
+class Download(Strict):
+    """Where the archive with a data set's images is."""
+
+    urls: Urls
+
+
+class Dataset(Strict):
+    """How the images of data/raw/NAME are arranged."""
+
+    manifest: str | None = None
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.manifest and self.val_fraction:
+            raise ValueError("give manifest or val_fraction, not both: a manifest already says which images validate")
+        return self
+
+
+class Augment(Strict):
+    """Random changes to the training images."""
+
+    min_scale: Annotated[float, Field(gt=0, le=1)]
+    flip: bool
+
+
+class Variant(Strict):
+    """One way of training."""
+
+    trainable: Literal["head", "all"]
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    lr: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NonNegative
+    schedule: Literal["step", "linear", "cosine"]
+    step_epochs: Annotated[int, Field(ge=1)] | None = None
+    step_factor: Annotated[float, Field(gt=0, le=1)] | None = None
+    select: Literal["last", "best"] = "last"
+    augment: Augment | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.trainable == "head" and self.augment:
+            raise ValueError("augment needs trainable: all; a frozen network's features are computed once")
+        if (self.schedule == "step") != (self.step_epochs is not None and self.step_factor is not None):
+            raise ValueError("schedule: step needs step_epochs and step_factor, and no other schedule takes them")
+        return self
+
+
+class Runtime(Strict):
+    """How the work is done; no stage declares it."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    workers: Annotated[int, Field(ge=1)] = 2
+    progress: bool = True
+
+
+class Params(Strict):
+    seed: Annotated[int, Field(ge=0)]
+    precision: Literal["bfloat16", "float32"]
+    models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
+    downloads: dict[DatasetName, Download]
+    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    runtime: Runtime = Runtime()
+
+    @model_validator(mode="after")
+    def _downloads_are_used(self) -> Self:
+        if unused := sorted(set(self.downloads) - set(self.datasets)):
+            raise ValueError(f"downloads.{unused[0]} has no entry of that name under datasets")
+        return self
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read `path`.
+
+    Raises:
+        ProjectError: with every problem found, each with its key, what is allowed and what came.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} is not valid YAML: {error}") from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise ProjectError("; ".join(f"{path}: {problem}" for problem in _problems(error))) from error
+
+
+def known_as(path: str, table: dict[str, Any], name: str) -> Any:
+    """`table[name]`, or an error that lists the names there are; `path` is the table's key in params.yaml."""
+    if name not in table:
+        raise ProjectError(f"{PARAMS_FILE}: {path} has no entry {name!r}; it has: {', '.join(table)}")
+    return table[name]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and DVC do."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "the whole file"
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            allowed = _keys_at(problem["loc"][:-1])
+            message = f"unknown key{_did_you_mean(str(problem['loc'][-1]), allowed)}; allowed: {', '.join(allowed)}"
+        elif problem["type"] == "missing":
+            message = "missing"
+        elif problem["type"] != "value_error":
+            message += f"; received {problem['input']!r}"
+        yield f"{key}: {message}"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the settings at `location` may have."""
+    sections: dict[int | str, type[Strict]] = {
+        "models": Model,
+        "downloads": Download,
+        "datasets": Dataset,
+        "variants": Variant,
+        "runtime": Runtime,
+    }
+    section = Augment if "augment" in location else sections[location[0]] if location else Params
+    return list(section.model_fields)
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _torchvision_networks() -> list[str]:
+    """Names of torchvision's classification networks, out of its source: importing it takes seconds."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        raise ProjectError("torchvision is not installed: run make env")
+    sources = (Path(spec.origin).parent / "models").glob("*.py")
+    pattern = re.compile(r"^@register_model\(\)\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
+    return sorted(name for source in sources for name in pattern.findall(source.read_text(encoding="utf-8")))

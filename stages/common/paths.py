@@ -1,0 +1,61 @@
+"""Where every file of the graph lies, relative to the project's folder; dvc.yaml names the same places."""
+
+from pathlib import Path
+
+MANIFESTS = Path("data/manifests")
+
+
+def raw(dataset: str) -> Path:
+    return Path("data/raw") / dataset
+
+
+def images(dataset: str) -> Path:
+    return Path("data") / dataset
+
+
+def weights(model: str) -> Path:
+    return Path("weights") / f"{model}.pt"
+
+
+def features(model: str, dataset: str) -> Path:
+    return Path("features") / model / f"{dataset}.pt"
+
+
+def model(model: str, dataset: str, variant: str) -> Path:
+    return Path("models") / model / dataset / f"{variant}.pt"
+
+
+def history(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "history.tsv"
+
+
+def metrics(model: str, dataset: str, variant: str) -> Path:
+    return Path("metrics") / model / dataset / f"{variant}.json"
+
+
+def predictions(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "predictions.tsv"
+
+
+def recall(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "recall.tsv"
+
+
+def mistakes(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "mistakes.png"
+
+
+def comparison_metrics(model: str, dataset: str) -> Path:
+    return Path("metrics") / model / f"{dataset}.json"
+
+
+def curves(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-curves.tsv"
+
+
+def comparison(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-comparison.png"
+
+
+def _plots(model: str, dataset: str, variant: str) -> Path:
+    return Path("plots") / model / dataset / variant

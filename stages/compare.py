@@ -1,0 +1,82 @@
+"""Compare the variants of one network on one data set: do they differ, and by more than chance?
+
+In:  the names under variants; metrics/MODEL/DATASET/ and plots/MODEL/DATASET/, of all variants
+Out: metrics/MODEL/DATASET.json: accuracies, and each variant against the first with the exact McNemar test
+     plots/MODEL/DATASET-curves.tsv: variant, split, epoch, loss, accuracy
+     plots/MODEL/DATASET-comparison.png
+"""
+
+import json
+
+from stages.common import paths
+from stages.common.cli import run
+from stages.common.figures import Curve, draw_comparison, save_figure
+from stages.common.files import read_table, write_json, write_table
+from stages.common.params import load_params
+from stages.common.statistics import mcnemar_exact
+
+Numbers = dict[str, float]
+
+
+def main(model: str, dataset: str) -> None:
+    variants = list(load_params().variants)
+    metrics = {name: json.loads(paths.metrics(model, dataset, name).read_text(encoding="utf-8")) for name in variants}
+    rows = {name: read_table(paths.predictions(model, dataset, name)) for name in variants}
+    right = {name: [row["label"] == row["prediction"] for row in rows[name]] for name in variants}
+    comparison = compare(metrics, right)
+    histories = {name: read_table(paths.history(model, dataset, name)) for name in variants}
+
+    write_table(paths.curves(model, dataset), curves_table(histories))
+    images = metrics[variants[0]]["images"]
+    figure = draw_comparison(
+        f"{model} on {dataset}: {images} val images",
+        {name: to_curves(history) for name, history in histories.items()},
+        {name: describe(numbers) for name, numbers in comparison.items()},
+    )
+    save_figure(paths.comparison(model, dataset), figure)
+    write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
+    for name, numbers in comparison.items():
+        print(f"{name}: {describe(numbers)}")
+
+
+def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
+    """For each variant its accuracy and interval, and against the first its difference and p-value."""
+    baseline, *others = metrics
+    comparison = {
+        name: {key: numbers[key] for key in ("accuracy", "accuracy_low", "accuracy_high")}
+        for name, numbers in metrics.items()
+    }
+    for name in others:
+        difference = metrics[name]["accuracy"] - metrics[baseline]["accuracy"]
+        comparison[name]["accuracy_difference"] = round(difference, 4)
+        comparison[name]["p_value"] = round(mcnemar_exact(right[baseline], right[name]), 4)
+    return comparison
+
+
+def describe(numbers: Numbers) -> str:
+    line = f"accuracy {numbers['accuracy']:.3f} ({numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f})"
+    if "p_value" in numbers:
+        line += f", difference {numbers['accuracy_difference']:+.3f}, p = {numbers['p_value']:.2g}"
+    return line
+
+
+def curves_table(histories: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+    """All histories, one below the other."""
+    columns = ("split", "epoch", "loss", "accuracy")
+    return [
+        {"variant": name, **{column: row[column] for column in columns}}
+        for name, history in histories.items()
+        for row in history
+    ]
+
+
+def to_curves(history: list[dict[str, str]]) -> dict[str, Curve]:
+    splits = {split: [row for row in history if row["split"] == split] for split in ("train", "val")}
+    return {
+        split: Curve([float(row["loss"]) for row in rows], [float(row["accuracy"]) for row in rows])
+        for split, rows in splits.items()
+    }
+
+
+if __name__ == "__main__":
+    run(main)

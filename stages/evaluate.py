@@ -1,0 +1,114 @@
+"""Run the finished model on the val images themselves, and on the test images where there are any.
+
+Also the frozen variant's, which proves that the last layer trained on features and the network are one.
+
+In:  models/MODEL/DATASET/VARIANT.pt, data/DATASET/
+Out: metrics/MODEL/DATASET/VARIANT.json
+     plots/MODEL/DATASET/VARIANT/: predictions.tsv (file below data/DATASET/, label, prediction, probability of
+     the prediction), recall.tsv (class, images, recall) and mistakes.png, of the val images
+"""
+
+import torch
+from torch import Tensor
+
+from stages.common import paths
+from stages.common.classifier import Classifier
+from stages.common.cli import run
+from stages.common.compute import Compute, choose_device
+from stages.common.examples import read_images
+from stages.common.figures import Mistake, draw_mistakes, save_figure
+from stages.common.files import write_json, write_table
+from stages.common.fit import predict, score
+from stages.common.images import LabelledFiles, list_split, read_square
+from stages.common.params import Runtime, load_params
+from stages.common.statistics import wilson_interval
+
+MISTAKES_SHOWN = 12
+MISTAKE_PIXELS = 160
+
+
+def main(model: str, dataset: str, variant: str) -> None:
+    runtime = load_params().runtime
+    cell, folder = (model, dataset, variant), paths.images(dataset)
+    classifier = Classifier.load(paths.model(*cell))
+    val = list_split(folder / "val")
+    logits = run_classifier(classifier, val, runtime)
+    metrics = measure(logits, val.labels)
+    if (folder / "test").is_dir():
+        test = list_split(folder / "test")
+        of_test = measure(run_classifier(classifier, test, runtime), test.labels)
+        metrics |= {f"test_{name}": value for name, value in of_test.items()}
+
+    rows = predictions(logits, val, dataset)
+    write_table(paths.predictions(*cell), rows)
+    write_table(paths.recall(*cell), recall(logits, val))
+    figure = draw_mistakes(worst_mistakes(rows, dataset), sum(row["label"] != row["prediction"] for row in rows))
+    save_figure(paths.mistakes(*cell), figure)
+    write_json(paths.metrics(*cell), metrics)
+    print(
+        f"{model} {dataset} {variant}: {metrics['mistakes']} of {metrics['images']} val images wrong, accuracy"
+        f" {metrics['accuracy']:.4f} (95 % interval {metrics['accuracy_low']:.4f} to {metrics['accuracy_high']:.4f})"
+    )
+
+
+def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> Tensor:
+    """(N, classes) logits"""
+    compute = Compute(choose_device(runtime.device), classifier.precision)
+    network = classifier.network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return predict(network, read_images(listed, classifier.preprocessing, runtime), compute)
+
+
+def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """The numbers of one split; accuracy_low and accuracy_high bound the 95 % interval of the accuracy."""
+    loss, _ = score(logits, labels)
+    count = len(labels)
+    mistakes = int((logits.argmax(1) != labels).sum())
+    low, high = wilson_interval(count - mistakes, count)
+    accuracy = (count - mistakes) / count
+    rounded = {"accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "loss": loss}
+    return {"images": count, "mistakes": mistakes, **{name: round(value, 4) for name, value in rounded.items()}}
+
+
+def predictions(logits: Tensor, listed: LabelledFiles, dataset: str) -> list[dict[str, str | float]]:
+    probabilities, predicted = logits.softmax(1).max(1)
+    return [
+        {
+            "file": path.relative_to(paths.images(dataset)).as_posix(),
+            "label": listed.classes[label],
+            "prediction": listed.classes[prediction],
+            "probability": round(probability, 4),
+        }
+        for path, label, prediction, probability in zip(
+            listed.files, listed.labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True
+        )
+    ]
+
+
+def recall(logits: Tensor, listed: LabelledFiles) -> list[dict[str, str | int | float]]:
+    """For each class its images and the share of them that was recognized."""
+    right = logits.argmax(1) == listed.labels
+    of_class = [right[listed.labels == label] for label in range(len(listed.classes))]
+    return [
+        {"class": name, "images": len(of), "recall": of.double().mean().item()}
+        for name, of in zip(listed.classes, of_class, strict=True)
+        if len(of)
+    ]
+
+
+def worst_mistakes(rows: list[dict[str, str | float]], dataset: str) -> list[Mistake]:
+    """The wrong predictions that the model was surest of."""
+    wrong = [row for row in rows if row["label"] != row["prediction"]]
+    wrong.sort(key=lambda row: -float(row["probability"]))
+    return [
+        Mistake(
+            read_square(paths.images(dataset) / str(row["file"]), MISTAKE_PIXELS).permute(1, 2, 0).numpy(),
+            str(row["label"]),
+            str(row["prediction"]),
+            float(row["probability"]),
+        )
+        for row in wrong[:MISTAKES_SHOWN]
+    ]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""Compute the frozen network's embedding of every image that trains or validates, once.
+
+Frozen means frozen: the network is in eval mode, so BatchNorm's statistics stand still, and the embedding
+of an image never changes. Training a last layer on these takes a second.
+
+In:  weights/MODEL.pt, data/DATASET/, models.MODEL.resize and .crop, precision
+Out: features/MODEL/DATASET.pt: {"classes": [name], "train" and "val": {"embeddings": (N, D) float32,
+     "labels": (N,) int64}}, images in the order of their names
+"""
+
+import torch
+from torch import Tensor, nn
+
+from stages.common import paths
+from stages.common.cli import run
+from stages.common.compute import Compute, choose_device
+from stages.common.examples import READ_BATCH
+from stages.common.files import written_whole
+from stages.common.images import LabelledFiles, Preprocessing, list_split, read_squares, to_input
+from stages.common.network import load_pretrained, set_last_layer
+from stages.common.params import Runtime, load_params
+
+
+def main(model: str, dataset: str) -> None:
+    params = load_params()
+    settings = params.models[model]
+    preprocessing = Preprocessing(settings.resize, settings.crop)
+    compute = Compute(choose_device(params.runtime.device), params.precision)
+    network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(compute.device)
+    features: dict[str, object] = {}
+    for split in ("train", "val"):
+        listed = list_split(paths.images(dataset) / split)
+        embeddings = embed(network, listed, preprocessing, compute, params.runtime)
+        features["classes"] = listed.classes
+        features[split] = {"embeddings": embeddings, "labels": listed.labels}
+        print(f"{split}: {len(embeddings)} images, {embeddings.shape[1]} features each")
+    with written_whole(paths.features(model, dataset)) as part:
+        torch.save(features, part)
+
+
+@torch.inference_mode()
+def embed(
+    network: nn.Module, listed: LabelledFiles, preprocessing: Preprocessing, compute: Compute, runtime: Runtime
+) -> Tensor:
+    """The output of `network`, in eval mode, for each image: (N, D) float32. Images are read once and not kept."""
+    network.eval().to(memory_format=torch.channels_last)
+    embeddings = []
+    for squares in read_squares(listed.files, preprocessing.resize, READ_BATCH, runtime.workers, runtime.progress):
+        with compute.autocast():
+            embeddings.append(network(to_input(squares.to(compute.device), preprocessing)).float().cpu())
+    return torch.cat(embeddings)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,80 @@
+"""Train one variant of a network on a data set.
+
+In:  variants.VARIANT, seed, precision, models.MODEL.resize and .crop, weights/MODEL.pt, and
+     features/MODEL/DATASET.pt (trainable: head) or data/DATASET/ (trainable: all)
+Out: models/MODEL/DATASET/VARIANT.pt, the finished network (see stages/common/classifier.py)
+     plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
+"""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from stages.common import paths
+from stages.common.classifier import Classifier
+from stages.common.cli import run
+from stages.common.compute import Compute, choose_device
+from stages.common.examples import Embeddings, Examples, read_images
+from stages.common.files import write_table
+from stages.common.fit import Row, fit
+from stages.common.images import Preprocessing, list_split
+from stages.common.network import load_pretrained, new_last_layer, set_last_layer
+from stages.common.params import Params, known_as, load_params
+from stages.common.seeds import seed_torch
+
+
+def main(model: str, dataset: str, variant: str) -> None:
+    params = load_params()
+    recipe = known_as("variants", params.variants, variant)
+    settings = params.models[model]
+    preprocessing = Preprocessing(settings.resize, settings.crop)
+    compute = Compute(choose_device(params.runtime.device), params.precision)
+    if recipe.trainable == "head":
+        classes, train, val = read_embeddings(paths.features(model, dataset))
+    else:
+        classes, train, val = read_splits(paths.images(dataset), preprocessing, params, variant)
+
+    network = load_pretrained(model, paths.weights(model))
+    seed_torch(params.seed)
+    last_layer = new_last_layer(network, len(classes))
+    set_last_layer(network, last_layer)
+    network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trained: nn.Module = last_layer if recipe.trainable == "head" else network
+
+    def report(train: Row, val: Row) -> None:
+        print(
+            f"epoch {train['epoch']}/{recipe.epochs}: train loss {train['loss']:.4f}, accuracy"
+            f" {train['accuracy']:.4f} (running); val loss {val['loss']:.4f}, accuracy {val['accuracy']:.4f}",
+            flush=True,
+        )
+
+    history = fit(trained, train, val, recipe, params.seed, compute, report)
+    if recipe.select == "best":
+        print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
+    classifier = Classifier(network, model, classes, preprocessing, params.precision)
+    classifier.save(paths.model(model, dataset, variant))
+    write_table(paths.history(model, dataset, variant), history)
+
+
+def read_embeddings(path: Path) -> tuple[list[str], Examples, Examples]:
+    """Class names, train and val of a file of features@MODEL-DATASET."""
+    features = torch.load(path, weights_only=True)
+    return features["classes"], Embeddings(**features["train"]), Embeddings(**features["val"])
+
+
+def read_splits(
+    folder: Path, preprocessing: Preprocessing, params: Params, variant: str
+) -> tuple[list[str], Examples, Examples]:
+    """Class names, train (augmented as the variant says) and val of data/DATASET/."""
+    train, val = list_split(folder / "train"), list_split(folder / "val")
+    augment = params.variants[variant].augment
+    return (
+        train.classes,
+        read_images(train, preprocessing, params.runtime, augment, params.seed),
+        read_images(val, preprocessing, params.runtime),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

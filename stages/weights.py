@@ -1,0 +1,74 @@
+"""Fetch a network's ImageNet weights, check them and bring them to torchvision's names.
+
+In:  models.MODEL.urls and .sha256
+Out: weights/MODEL.pt: {torchvision's name: tensor} of every layer but the last, which the new classes replace
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stages.common import paths
+from stages.common.cli import run
+from stages.common.errors import ProjectError
+from stages.common.fetch import fetch
+from stages.common.files import sha256, written_whole
+from stages.common.network import build, last_layer_name
+from stages.common.params import known_as, load_params
+
+
+def main(model: str) -> None:
+    params = load_params()
+    settings = known_as("models", params.models, model)
+    network = build(model)
+    last_layer_name(network)  # refuses before anything is fetched
+
+    def accept(file: Path) -> None:
+        if (received := sha256(file)) != settings.sha256:
+            raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
+        backbone = torchvision_names(load_state_dict(file), network)
+        network.load_state_dict(backbone, strict=False)  # raises on a shape that does not fit
+        with written_whole(paths.weights(model)) as part:
+            torch.save(backbone, part)
+        print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
+
+    fetch(settings.urls, accept, params.runtime.progress)
+
+
+def load_state_dict(file: Path) -> dict[str, Tensor]:
+    """The tensors of a file that torch saved; a pickle that would run code is refused."""
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ProjectError(f"not a file of weights ({str(error).splitlines()[0]})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ProjectError("expected a state dict, names to tensors")
+    return state
+
+
+def torchvision_names(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """`state` without the last layer and under the names that `network` gives its tensors.
+
+    Other names than torchvision's are taken to stand in torchvision's order; shapes must agree, one by one.
+    """
+    last = last_layer_name(network)
+    expected = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(f"{last}.")}
+    if set(expected) <= set(state):
+        found = {name: state[name] for name in expected}
+    else:
+        found = dict(zip(expected, state.values(), strict=False))
+        if len(state) not in (len(expected), len(expected) + 2):  # with or without the last weight and bias
+            raise ProjectError(f"expected {len(expected)} tensors before the last layer, received {len(state)}")
+    for name, tensor in found.items():
+        if tensor.shape != expected[name].shape:
+            raise ProjectError(
+                f"{name}: expected shape {tuple(expected[name].shape)}, received {tuple(tensor.shape)};"
+                f" these are not the weights of {type(network).__name__}"
+            )
+    return found
+
+
+if __name__ == "__main__":
+    run(main)

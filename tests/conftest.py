@@ -1,0 +1,166 @@
+"""What many tests share: a server on 127.0.0.1, and a small project that the real `dvc repro` goes through."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+import yaml
+
+from tests.drawing import draw_data_set
+
+torch.set_num_threads(1)  # tests run in parallel
+
+PROJECT = Path(__file__).parent.parent
+CODE = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore", ".dvc/config", ".dvc/plots", "stages", "scripts")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of this project with data and parameters of its own."""
+
+    folder: Path
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command in it: stdout and stderr, together."""
+        if command[0] == "python":
+            command = (sys.executable, *command[1:])
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=clean_environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done.stdout
+
+    def repro(self, *arguments: str) -> list[str]:
+        """`dvc repro`: the stages that ran."""
+        lines = self.run("dvc", "repro", *arguments).splitlines()
+        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    def edit_params(self, change: Callable[[dict], None]) -> None:
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        change(params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def files(self, *below: str) -> dict[str, bytes]:
+        """{path: content} of the files below these folders."""
+        found = [path for name in below for path in (self.folder / name).rglob("*") if path.is_file()]
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in sorted(found)}
+
+    def commit(self) -> None:
+        self.run("git", "add", ".")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "x")
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what would lead a stage elsewhere; one thread, since tests run in parallel."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATA_MIRROR", "REPRO_ERRORS_FILE")}
+    bin_folder = Path(sys.executable).parent
+    return kept | {"OMP_NUM_THREADS": "1", "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def copy_code(folder: Path) -> None:
+    for name in CODE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile
+        copy(PROJECT / name, folder / name)
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_manifest(path: Path, folder: Path) -> None:
+    """As `sha256sum` would, of all files below `folder`."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n" for file in files))
+
+
+def zip_folder(archive: Path, folder: Path, wrapped_in: str = "") -> None:
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            zipped.write(file, Path(wrapped_in) / file.relative_to(folder))
+
+
+def write_weights(folder: Path, name: str) -> tuple[Path, str]:
+    """A file of weights as they are published, drawn from a seed, and its checksum.
+
+    resnet18: torchvision's names, with the last layer. Others: foreign names, without it.
+    """
+    torch.manual_seed(0)
+    state = torchvision.models.get_model(name, weights=None).state_dict()
+    if name != "resnet18":
+        state = {f"renamed.{key}": tensor for key, tensor in state.items() if not key.startswith("classifier")}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.pth"
+    torch.save(state, path)
+    return path, sha256_of(path)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Callable[[Path], str]]:
+    """Serve folders on 127.0.0.1: a function from a folder to its address."""
+    servers = []
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    def serve(folder: Path) -> str:
+        http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        servers.append(http)
+        return f"http://127.0.0.1:{http.server_port}"
+
+    yield serve
+    for http in servers:
+        http.shutdown()
+        http.server_close()
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATA_MIRROR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory, server: Callable[[Path], str]) -> Project:
+    """Both networks with weights from a seed, one small data set out of a served zip; the graph has run once."""
+    folder, served = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("served")
+    copy_code(folder)
+    draw_data_set(served / "drawn")
+    zip_folder(served / "shapes.zip", served / "drawn", wrapped_in="shapes_data")
+    write_manifest(folder / "data/manifests/shapes.sha256", served / "drawn")
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    for name, model in params["models"].items():
+        path, checksum = write_weights(served / "weights", name)
+        model |= {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}
+    params["downloads"] = {"shapes": {"urls": [f"{server(served)}/shapes.zip"]}}
+    params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
+    for variant in params["variants"].values():
+        variant |= {"epochs": 2, "batch_size": 4}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    project = Project(folder)
+    project.run("git", "init", "-q")
+    project.repro()
+    project.commit()
+    return project

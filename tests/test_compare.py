@@ -1,0 +1,64 @@
+"""stages/compare.py: the comparison, by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import compare
+from stages.common import paths
+from stages.common.files import read_table, write_json, write_table
+from tests.conftest import PROJECT
+
+PARAMS = (PROJECT / "params.yaml").read_text()
+RIGHT = {"frozen": "1111100011", "unfrozen": "1111111110"}  # 7 and 9 of 10; three only unfrozen, one only frozen
+
+
+@pytest.fixture
+def cell(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Two variants evaluated by hand, and a third one's files that params.yaml no longer names."""
+    (in_folder / "params.yaml").write_text(PARAMS)
+    for variant, right in {**RIGHT, "old": "0000000000"}.items():
+        place = ("mobilenet_v2", "mine", variant)
+        numbers = {"accuracy": right.count("1") / 10, "accuracy_low": 0.4, "accuracy_high": 0.9}
+        write_json(paths.metrics(*place), {"images": 10, **numbers})
+        answers = [{"label": "a", "prediction": "a" if mark == "1" else "b"} for mark in right]
+        write_table(paths.predictions(*place), answers)
+        rows = [(epoch, split, 1 / epoch, 0.9, 0.01) for epoch in (1, 2, 3) for split in ("train", "val")]
+        names = ("epoch", "split", "loss", "accuracy", "lr")
+        write_table(paths.history(*place), [dict(zip(names, row, strict=True)) for row in rows])
+    return "mobilenet_v2", "mine"
+
+
+def test_variants_are_compared_with_the_first_on_the_same_images(cell: tuple[str, str]) -> None:
+    compare.main(*cell)
+    metrics = json.loads(paths.comparison_metrics(*cell).read_text())
+    assert metrics == {
+        "mobilenet_v2-mine": {
+            "frozen": {"accuracy": 0.7, "accuracy_low": 0.4, "accuracy_high": 0.9},
+            "unfrozen": {
+                "accuracy": 0.9,
+                "accuracy_low": 0.4,
+                "accuracy_high": 0.9,
+                "accuracy_difference": 0.2,
+                "p_value": 0.625,  # 2 * (1 + 4) / 2**4
+            },
+        }
+    }
+
+
+def test_curves_are_a_long_table_in_the_order_of_params(cell: tuple[str, str]) -> None:
+    compare.main(*cell)
+    rows = read_table(paths.curves(*cell))
+    assert list(rows[0]) == ["variant", "split", "epoch", "loss", "accuracy"]
+    assert [row["variant"] for row in rows] == ["frozen"] * 6 + ["unfrozen"] * 6
+    assert paths.comparison(*cell).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_first_variant_of_params_is_the_baseline(cell: tuple[str, str], in_folder: Path) -> None:
+    swapped = PARAMS.replace("  unfrozen:", "  x:").replace("  frozen:", "  unfrozen:").replace("  x:", "  frozen:")
+    (in_folder / "params.yaml").write_text(swapped)
+    compare.main(*cell)
+    numbers = json.loads(paths.comparison_metrics(*cell).read_text())["mobilenet_v2-mine"]
+    assert list(numbers) == ["unfrozen", "frozen"]
+    assert numbers["frozen"]["accuracy_difference"] == -0.2

@@ -1,0 +1,84 @@
+"""stages/evaluate.py: its numbers, by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import evaluate
+from stages.common import paths
+from stages.common.classifier import Classifier
+from stages.common.files import read_table
+from stages.common.images import LabelledFiles, Preprocessing
+from stages.common.network import build, new_last_layer, set_last_layer
+from tests.conftest import PROJECT
+from tests.drawing import draw_data_set, draw_split
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.5]])
+LABELS = torch.tensor([0, 0, 1, 1])
+LISTED = LabelledFiles([Path(f"data/d/val/{name}.png") for name in "wxyz"], LABELS, ["ants", "bees"])
+
+
+def test_measure() -> None:
+    losses = [0.126928, 1.313262, 3.048587, 0.474077]  # log(1 + exp(wrong - right))
+    assert evaluate.measure(LOGITS, LABELS) == {
+        "images": 4,
+        "mistakes": 2,
+        "accuracy": 0.5,
+        "accuracy_low": 0.15,
+        "accuracy_high": 0.85,
+        "loss": pytest.approx(sum(losses) / 4, abs=1e-4),
+    }
+
+
+def test_predictions_name_file_classes_and_the_probability_of_the_prediction() -> None:
+    rows = evaluate.predictions(LOGITS, LISTED, "d")
+    assert rows[1] == {"file": "val/x.png", "label": "ants", "prediction": "bees", "probability": 0.7311}
+    assert [row["prediction"] for row in rows] == ["ants", "bees", "ants", "bees"]
+
+
+def test_recall_by_class() -> None:
+    logits = torch.cat([LOGITS, torch.tensor([[0.0, 9.0]])])
+    listed = LabelledFiles([*LISTED.files, Path("data/d/val/v.png")], torch.tensor([0, 0, 1, 1, 1]), ["ants", "bees"])
+    assert evaluate.recall(logits, listed) == [
+        {"class": "ants", "images": 2, "recall": 0.5},
+        {"class": "bees", "images": 3, "recall": pytest.approx(2 / 3)},
+    ]
+
+
+@pytest.fixture
+def cell(in_folder: Path) -> tuple[str, str, str]:
+    """A finished model of random weights, and images."""
+    (in_folder / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    draw_data_set(paths.images("mine"))
+    network = build("mobilenet_v3_small")
+    set_last_layer(network, new_last_layer(network, 2))
+    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32), "float32").save(
+        paths.model("mobilenet_v3_small", "mine", "frozen")
+    )
+    return "mobilenet_v3_small", "mine", "frozen"
+
+
+def test_test_images_are_measured_apart(cell: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main(*cell)
+    without = json.loads(paths.metrics(*cell).read_text())
+    draw_split(paths.images("mine") / "test", 3, first=50)
+    evaluate.main(*cell)
+    with_test = json.loads(paths.metrics(*cell).read_text())
+    assert with_test | without == with_test
+    assert (with_test["images"], with_test["test_images"]) == (10, 6)
+    assert set(with_test) - set(without) == {f"test_{name}" for name in without}
+    assert {row["file"].split("/")[0] for row in read_table(paths.predictions(*cell))} == {"val"}
+    assert "of 10 val images wrong" in capsys.readouterr().out
+
+
+def test_the_surest_mistakes_are_shown_first(cell: tuple[str, str, str]) -> None:
+    evaluate.main(*cell)
+    rows = [dict(row) for row in read_table(paths.predictions(*cell))]
+    wrong = evaluate.worst_mistakes(rows, "mine")
+    assert len(wrong) == json.loads(paths.metrics(*cell).read_text())["mistakes"]
+    assert len(wrong) > 0
+    assert all(mistake.label != mistake.prediction for mistake in wrong)
+    probabilities = [mistake.probability for mistake in wrong]
+    assert probabilities == sorted(probabilities, reverse=True)

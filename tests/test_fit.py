@@ -1,0 +1,137 @@
+"""stages/common/fit.py, against the same done by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from stages.common.compute import Compute
+from stages.common.errors import ProjectError
+from stages.common.examples import Embeddings
+from stages.common.fit import fit, lr_factor, predict, score
+from stages.common.params import Variant
+from stages.common.seeds import derived_rng
+
+CPU = Compute(torch.device("cpu"), "float32")
+STEP = {"schedule": "step", "step_epochs": 2, "step_factor": 0.1}
+
+
+def recipe(**changes: object) -> Variant:
+    settings = {
+        "trainable": "head", "epochs": 3, "batch_size": 4, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01,
+        "schedule": "linear",
+    }  # fmt: skip
+    return Variant.model_validate(settings | changes)
+
+
+def examples(count: int, seed: int = 0) -> Embeddings:
+    """Points of two classes that a line nearly separates."""
+    rng = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    return Embeddings(torch.randn(count, 5, generator=rng) + labels[:, None], labels)
+
+
+def new_layer() -> nn.Linear:
+    torch.manual_seed(3)
+    return nn.Linear(5, 2)
+
+
+def test_history_agrees_with_the_same_steps_taken_by_hand() -> None:
+    """Ten examples in batches of four: 4, 3 and 3, so a mean over batches would be wrong."""
+    train, val, settings = examples(10), examples(7, seed=1), recipe(**STEP)
+    history = fit(new_layer(), train, val, settings, 5, CPU)
+
+    layer, velocity = new_layer(), {}
+    expected = []
+    for epoch, lr in ((1, 0.1), (2, 0.1), (3, 0.01)):
+        losses, hits = [], []
+        for batch in torch.from_numpy(derived_rng(5, epoch).permutation(10)).split([4, 3, 3]):
+            each = F.cross_entropy(layer(train.embeddings[batch]), train.labels[batch], reduction="none")
+            losses += each.tolist()
+            hits += (layer(train.embeddings[batch]).argmax(1) == train.labels[batch]).tolist()
+            for name, (parameter, gradient) in enumerate(
+                zip(layer.parameters(), torch.autograd.grad(each.mean(), [*layer.parameters()]), strict=True)
+            ):
+                step = gradient + 0.01 * parameter.detach()
+                velocity[name] = 0.9 * velocity[name] + step if name in velocity else step
+                parameter.data -= lr * velocity[name]
+        expected.append((epoch, "train", sum(losses) / 10, sum(hits) / 10, lr))
+        logits = layer(val.embeddings).log_softmax(1)
+        of_labels = -logits[range(7), val.labels]
+        expected.append((epoch, "val", of_labels.mean().item(), (logits.argmax(1) == val.labels).sum().item() / 7, lr))
+    assert [row["split"] for row in history] == [row[1] for row in expected]
+    for row, right in zip(history, expected, strict=True):
+        assert (row["epoch"], row["loss"], row["accuracy"], row["lr"]) == pytest.approx(
+            (right[0], *right[2:]), abs=1e-6
+        )
+
+
+def test_the_last_epochs_weights_are_kept_and_on_demand_the_best() -> None:
+    train, val = examples(10), examples(9, seed=1)
+    unstable = {"lr": 0.5, "epochs": 7, "batch_size": 1}
+    last, best = new_layer(), new_layer()
+    history = fit(last, train, val, recipe(**unstable), 0, CPU)
+    fit(best, train, val, recipe(**unstable, select="best"), 0, CPU)
+    accuracies = [row["accuracy"] for row in history if row["split"] == "val"]
+    assert max(accuracies) > accuracies[-1]  # or the test shows nothing
+    assert score(predict(last, val, CPU), val.labels)[1] == accuracies[-1]
+    assert score(predict(best, val, CPU), val.labels)[1] == max(accuracies)
+
+
+def test_training_is_the_same_whatever_was_drawn_before() -> None:
+    first, second = new_layer(), new_layer()
+    fit(first, examples(10), examples(4), recipe(), 0, CPU)
+    torch.rand(100)
+    fit(second, examples(10), examples(4), recipe(), 0, CPU)
+    assert torch.equal(first.weight, second.weight)
+    third = new_layer()
+    fit(third, examples(10), examples(4), recipe(), 1, CPU)
+    assert not torch.equal(first.weight, third.weight)
+
+
+def test_dropout_follows_from_seed_and_epoch() -> None:
+    def train(seed: int) -> torch.Tensor:
+        layer = new_layer()
+        fit(nn.Sequential(nn.Dropout(0.5), layer), examples(8), examples(4), recipe(batch_size=8), seed, CPU)
+        return layer.weight
+
+    first = train(0)
+    torch.rand(100)
+    assert torch.equal(first, train(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "factors"),
+    [
+        ({**STEP, "epochs": 5}, [1, 1, 0.1, 0.1, 0.01]),
+        ({"schedule": "linear", "epochs": 4}, [1, 0.75, 0.5, 0.25]),
+        ({"schedule": "cosine", "epochs": 4}, [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]),
+    ],
+    ids=["step", "linear", "cosine"],
+)
+def test_schedules(settings: dict, factors: list[float]) -> None:
+    chosen = recipe(**settings)
+    assert [lr_factor(chosen, epoch) for epoch in range(1, chosen.epochs + 1)] == pytest.approx(factors)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_lr() -> None:
+    train = examples(8)
+    train.embeddings[3] = torch.inf
+    with pytest.raises(ProjectError, match=r"the loss is nan in epoch 1, step \d, at lr 0\.1; lower lr"):
+        fit(new_layer(), train, examples(4), recipe(), 0, CPU)
+
+
+def test_no_batch_is_left_with_a_single_example() -> None:
+    """BatchNorm cannot train on one; nine examples in batches of four would leave it one."""
+    sizes = []
+
+    class Watched(Embeddings):
+        def inputs(self, of, device, epoch=None):
+            sizes.append(len(of))
+            return super().inputs(of, device, epoch)
+
+    plain = examples(9)
+    fit(new_layer(), Watched(plain.embeddings, plain.labels), plain, recipe(epochs=1), 0, CPU)
+    assert sizes == [3, 3, 3]

@@ -1,0 +1,57 @@
+"""stages/common/network.py: where networks of many kinds end."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from stages.common.errors import ProjectError
+from stages.common.network import LastLayer, build, last_layer_name, load_pretrained, new_last_layer, set_last_layer
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("resnet18", "fc"),
+        ("mobilenet_v2", "classifier.1"),
+        ("mobilenet_v3_small", "classifier.3"),
+        ("efficientnet_b0", "classifier.1"),
+        ("convnext_tiny", "classifier.2"),
+        ("densenet121", "classifier"),
+        ("vit_b_16", "heads.head"),
+        ("swin_t", "head"),
+    ],
+)
+def test_last_layers(name: str, last: str) -> None:
+    with torch.device("meta"):
+        assert last_layer_name(build(name)) == last
+
+
+def test_a_last_layer_that_is_not_linear_is_refused() -> None:
+    with (
+        torch.device("meta"),
+        pytest.raises(ProjectError, match=r"SqueezeNet is classifier\.1, a Conv2d; expected a Lin"),
+    ):
+        last_layer_name(build("squeezenet1_1"))
+
+
+def test_the_last_layer_computes_in_float32_under_autocast() -> None:
+    layer, embeddings = LastLayer(8, 3), torch.randn(4, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = layer(embeddings)
+    assert torch.equal(logits, nn.functional.linear(embeddings, layer.weight, layer.bias))
+
+
+def test_embeddings_and_last_layer_make_the_network(tmp_path: Path) -> None:
+    network = build("mobilenet_v3_small").eval()
+    weights = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("classifier.3.")}
+    torch.save(weights, tmp_path / "w.pt")
+    loaded = load_pretrained("mobilenet_v3_small", tmp_path / "w.pt").eval()
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in weights.items())
+
+    head, images = new_last_layer(loaded, 5), torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        logits = set_last_layer(loaded, head)(images)
+        embeddings = set_last_layer(loaded, nn.Identity())(images)
+        assert torch.allclose(head(embeddings), logits, atol=1e-5)

@@ -1,0 +1,216 @@
+"""The real `dvc repro` on a small project: both networks, one data set, both variants."""
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torchvision
+from torch.nn import functional as F
+from torchvision import transforms
+
+from stages.common.files import read_table
+from tests.conftest import Project
+from tests.drawing import draw_split
+
+pytestmark = pytest.mark.xdist_group("repro")
+MODELS, VARIANTS = ("resnet18", "mobilenet_v2"), ("frozen", "unfrozen")
+CELLS = [(model, variant) for model in MODELS for variant in VARIANTS]
+
+
+@pytest.fixture
+def project(small_project: Project) -> Iterator[Project]:
+    """The small project after its first run; what a test changes is taken back."""
+    yield small_project
+    small_project.run("git", "checkout", "-q", ".")
+    small_project.run("git", "clean", "-fdq")
+    small_project.run("dvc", "checkout", "-q", "--force")
+
+
+def test_first_run_makes_exactly_these_files(project: Project) -> None:
+    cells = [f"{model}/shapes/{variant}" for model, variant in CELLS]
+    assert set(project.files("metrics", "plots", "features", "models", "weights")) == {
+        *(f"metrics/{cell}.json" for cell in cells),
+        *(f"plots/{cell}/{name}" for cell in cells for name in PLOTS),
+        *(f"models/{cell}.pt" for cell in cells),
+        *(f"metrics/{model}/shapes.json" for model in MODELS),
+        *(f"plots/{model}/shapes-{name}" for model in MODELS for name in ("comparison.png", "curves.tsv")),
+        *(f"features/{model}/shapes.pt" for model in MODELS),
+        *(f"weights/{model}.pt" for model in MODELS),
+    }
+    project.run("sh", "-c", "cd data/shapes && sha256sum --check --strict ../manifests/shapes.sha256")
+    assert len(project.files("data/shapes")) == 26
+
+
+PLOTS = ("history.tsv", "predictions.tsv", "recall.tsv", "mistakes.png")
+
+
+def test_git_sees_results_and_no_data(project: Project) -> None:
+    tracked = project.run("git", "ls-files", "metrics", "plots", "data", "features", "models", "weights").splitlines()
+    assert {name.split("/")[0] for name in tracked} == {"metrics", "plots", "data"}
+    assert [name for name in tracked if name.startswith("data/")] == ["data/manifests/shapes.sha256"]
+
+
+def test_second_run_runs_nothing(project: Project) -> None:
+    assert project.repro() == []
+
+
+def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None:
+    project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.02))
+    assert sorted(project.repro()) == sorted(
+        name
+        for model in MODELS
+        for name in (f"train@{model}-shapes-frozen", f"evaluate@{model}-shapes-frozen", f"compare@{model}-shapes")
+    )
+    assert {row["lr"] for row in read_table(project.folder / "plots/resnet18/shapes/frozen/history.tsv")} == {"0.02"}
+    project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.003))
+    assert project.repro() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (lambda params: params.update(seed=7), [f"train@{model}-shapes-{variant}" for model, variant in CELLS]),
+        (
+            lambda params: params["models"]["resnet18"].update(crop=34),
+            ["features@resnet18-shapes", "train@resnet18-shapes-frozen", "train@resnet18-shapes-unfrozen"],
+        ),
+        (lambda params: params["models"]["resnet18"].update(urls=["elsewhere.pth"]), ["weights@resnet18"]),
+        (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
+        (
+            lambda params: params["models"].update(resnet34=params["models"]["resnet18"]),
+            ["compare", "evaluate", "features", "train", "weights"],
+        ),
+        (
+            lambda params: params["variants"].update(slow=params["variants"]["frozen"]),
+            [
+                *(f"{stage}@{model}-shapes-slow" for stage in ("train", "evaluate") for model in MODELS),
+                *(f"compare@{model}-shapes" for model in MODELS),
+            ],
+        ),
+    ],
+    ids=["seed", "crop", "urls", "runtime", "model", "variant"],
+)
+def test_a_change_concerns_only_what_depends_on_it(project: Project, change, stages: list[str]) -> None:
+    """By `dvc status`: the stages whose own inputs changed; those that follow them are left out."""
+    project.edit_params(change)
+    changed = json.loads(project.run("dvc", "status", "--json"))
+    if stages == ["compare", "evaluate", "features", "train", "weights"]:
+        assert all("resnet34" in name for name in changed)
+        assert sorted({name.partition("@")[0] for name in changed}) == stages
+    else:
+        assert sorted(changed) == sorted(stages)
+
+
+def test_own_images_need_a_folder_and_an_entry(project: Project) -> None:
+    draw_split(project.folder / "data/raw/mine", 10)
+    project.edit_params(lambda params: params["datasets"].update(mine={}))
+    changed = json.loads(project.run("dvc", "status", "--json"))
+    assert {name.partition("@")[2].replace("mobilenet_v2", "resnet18") for name in changed} == {
+        "mine", "resnet18-mine", "resnet18-mine-frozen", "resnet18-mine-unfrozen",
+    }  # fmt: skip
+    assert set(project.repro("compare@resnet18-mine")) == {
+        "arrange@mine",
+        "features@resnet18-mine",
+        "train@resnet18-mine-frozen",
+        "evaluate@resnet18-mine-frozen",
+        "train@resnet18-mine-unfrozen",
+        "evaluate@resnet18-mine-unfrozen",
+        "compare@resnet18-mine",
+    }
+    assert len(project.files("data/mine/train")) == 16
+    assert project.run("git", "status", "--porcelain", "data") == ""
+    project.run("dvc", "add", "--quiet", "data/raw/mine")
+    assert project.run("git", "status", "--porcelain", "data").split() == ["??", "data/raw/mine.dvc"]
+    (project.folder / "data/raw/mine.dvc").unlink()
+    shutil.rmtree(project.folder / "data/raw/mine")
+
+
+@pytest.mark.slow
+def test_forced_run_changes_no_byte_whatever_the_number_of_workers(project: Project) -> None:
+    before = project.files("metrics", "plots", "models", "features"), (project.folder / "dvc.lock").read_bytes()
+    project.edit_params(lambda params: params["runtime"].update(workers=5))
+    assert len(project.repro("--force")) == 16
+    assert (
+        project.files("metrics", "plots", "models", "features"),
+        (project.folder / "dvc.lock").read_bytes(),
+    ) == before
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_frozen_leaves_every_tensor_as_it_was_and_unfrozen_changes_them_all(project: Project, model: str) -> None:
+    weights = torch.load(project.folder / f"weights/{model}.pt", weights_only=True)
+    for variant, same in (("frozen", True), ("unfrozen", False)):
+        trained = torch.load(project.folder / f"models/{model}/shapes/{variant}.pt", weights_only=True)["state_dict"]
+        equal = {name: torch.equal(tensor, trained[name]) for name, tensor in weights.items()}
+        assert len(trained) == len(weights) + 2
+        assert set(equal.values()) == {same}, equal
+
+
+@pytest.mark.parametrize(("model", "variant"), CELLS)
+def test_results_agree_with_a_plain_torchvision_script(project: Project, model: str, variant: str) -> None:
+    """The model file in torchvision's own network, torchvision's own transforms, one image at a time."""
+    saved = torch.load(project.folder / f"models/{model}/shapes/{variant}.pt", weights_only=True)
+    network = torchvision.models.get_model(saved["network"], weights=None, num_classes=len(saved["classes"]))
+    network.load_state_dict(saved["state_dict"])
+    network.eval()
+    look = transforms.Compose(
+        [
+            transforms.Resize(saved["resize"]),
+            transforms.CenterCrop(saved["crop"]),
+            transforms.ToTensor(),
+            transforms.Normalize(saved["mean"], saved["std"]),
+        ]
+    )
+    val = torchvision.datasets.ImageFolder(str(project.folder / "data/shapes/val"), look)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        logits = torch.cat([network(image[None]).float() for image, _ in val])
+    labels = torch.tensor(val.targets)
+    metrics = json.loads((project.folder / f"metrics/{model}/shapes/{variant}.json").read_text())
+    rows = read_table(project.folder / f"plots/{model}/shapes/{variant}/predictions.tsv")
+    last = read_table(project.folder / f"plots/{model}/shapes/{variant}/history.tsv")[-1]
+
+    assert val.classes == saved["classes"]
+    assert metrics["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), abs=0.02)
+    assert metrics["images"] == len(rows) == 10
+    wrong = sum(row["label"] != row["prediction"] for row in rows)
+    assert (metrics["mistakes"], metrics["accuracy"]) == (wrong, (10 - wrong) / 10)
+    assert [row["file"] for row in rows] == [path.partition("data/shapes/")[2] for path, _ in val.samples]
+    sure = logits.softmax(1).max(1).values
+    assert [float(row["probability"]) for row in rows] == pytest.approx(sure.tolist(), abs=0.02)
+    assert (last["split"], last["epoch"]) == ("val", "2")
+    assert (float(last["loss"]), float(last["accuracy"])) == pytest.approx(
+        (metrics["loss"], metrics["accuracy"]), abs=0.01
+    )
+
+
+def test_make_repro_goes_on_past_a_cell_that_cannot_run(project: Project) -> None:
+    project.edit_params(lambda params: params["models"]["resnet18"].update(urls=["/nowhere/resnet18.pth"]))
+    project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.001))
+    done = project.run("sh", "-c", "python -m scripts.repro; echo status $?")
+    assert "MISSING resnet18 on shapes\n" in done
+    assert "done    mobilenet_v2 on shapes: plots/mobilenet_v2/shapes-comparison.png" in done
+    assert "Why: resnet18.pth is not to be had: /nowhere/resnet18.pth: no such file." in done
+    assert done.endswith("status 1\n")
+    assert read_table(project.folder / "plots/mobilenet_v2/shapes/frozen/history.tsv")[0]["lr"] == "0.001"
+
+
+def test_an_experiment_is_recorded_and_shown_readably(project: Project) -> None:
+    project.run("dvc", "exp", "run", "-q", "-n", "try", "-S", "variants.frozen.lr=0.01", "compare@mobilenet_v2-shapes")
+    shown = project.run("dvc", "exp", "show", "--csv", "--only-changed", "--drop", ".*[/:]|Created|State|Executor")
+    header, *rows = shown.splitlines()
+    assert "mobilenet_v2-shapes.frozen.accuracy" in header
+    assert any(row.startswith("try,") or ",try," in row for row in rows)
+    assert "variants.frozen.lr" in project.run("dvc", "params", "diff")
+
+
+def test_dvc_plots_show_holds_every_figure(project: Project) -> None:
+    project.run("dvc", "plots", "show", "-o", "dvc_plots")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    for model in MODELS:
+        assert f"{model} on shapes" in page
+        assert f"plots_{model}_shapes-comparison.png" in page
+        for variant in VARIANTS:
+            assert f"Confusion of {variant} ({model}, shapes)" in page
+            assert f"plots_{model}_shapes_{variant}_mistakes.png" in page

@@ -1,0 +1,19 @@
+"""The README's numbers are those of the metrics files."""
+
+import pytest
+
+from scripts.results import BEGIN, END, results_table, with_results
+from stages.common.params import load_params
+from tests.conftest import PROJECT
+
+
+def test_readme_shows_the_results_of_the_metrics_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    readme = (PROJECT / "README.md").read_text()
+    table = results_table(load_params())
+    assert "| mobilenet_v2 | cats_dogs | unfrozen |" in table
+    assert readme == with_results(readme, table), "the README's table is old: run make readme"
+
+
+def test_only_what_is_between_the_marks_is_replaced() -> None:
+    assert with_results(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}\nnew\n\n{END}b\n"

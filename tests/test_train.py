@@ -1,0 +1,56 @@
+"""stages/train.py beyond what the whole graph shows in tests/test_repro.py: the data it reads, what it says."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import train
+from stages.common import paths
+from stages.common.classifier import Classifier
+from stages.common.images import Preprocessing
+from stages.common.network import build, last_layer_name
+from stages.common.params import load_params
+from tests.conftest import PROJECT
+from tests.drawing import draw_data_set
+
+LOOK = Preprocessing(resize=40, crop=32)
+
+
+@pytest.fixture
+def project(in_folder: Path) -> Path:
+    text = (PROJECT / "params.yaml").read_text()
+    text = text.replace("resize: 256", "resize: 40").replace("crop: 224", "crop: 32").replace("epochs: 10", "epochs: 1")
+    (in_folder / "params.yaml").write_text(text)
+    draw_data_set(paths.images("mine"))
+    network = build("mobilenet_v2")
+    last = last_layer_name(network)
+    weights = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(last)}
+    paths.weights("mobilenet_v2").parent.mkdir()
+    torch.save(weights, paths.weights("mobilenet_v2"))
+    return in_folder
+
+
+def test_train_images_are_augmented_and_val_images_are_not(project: Path) -> None:
+    classes, of_train, of_val = train.read_splits(paths.images("mine"), LOOK, load_params(), "unfrozen")
+    some, cpu = torch.arange(4), torch.device("cpu")
+    assert classes == ["discs", "squares"]
+    assert not torch.equal(of_train.inputs(some, cpu, epoch=1), of_train.inputs(some, cpu, epoch=2))
+    assert torch.equal(of_val.inputs(some, cpu, epoch=1), of_val.inputs(some, cpu))
+
+
+def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train.main("mobilenet_v2", "mine", "unfrozen")
+    assert "epoch 1/1: train loss" in capsys.readouterr().out
+    classifier = Classifier.load(paths.model("mobilenet_v2", "mine", "unfrozen"))
+    assert (classifier.name, classifier.classes) == ("mobilenet_v2", ["discs", "squares"])
+    assert classifier.preprocessing == LOOK
+    assert classifier.precision == load_params().precision
+    assert not classifier.network.training
+
+
+def test_keeping_the_best_epoch_is_called_optimistic(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("select: last", "select: best"))
+    train.main("mobilenet_v2", "mine", "unfrozen")
+    assert "optimistic" in capsys.readouterr().out
