@@ -18,7 +18,7 @@ from stages.common.files import remove
 from stages.common.params import PARAMS_FILE
 
 DEMO = Path("work/demo")
-CODE = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "stages", "scripts")
+CODE = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/manifests", "stages", "scripts")
 DIGITS = {3: "three", 8: "eight"}
 RESIZE, CROP = 96, 96  # pixels; the digits have 8
 
@@ -46,6 +46,7 @@ def write_params(path: Path) -> None:
     mobilenet = params["models"]["mobilenet_v2"]
     urls = [url for url in mobilenet["urls"] if url.startswith("pypi:")]
     params["models"] = {"mobilenet_v2": mobilenet | {"urls": urls, "resize": RESIZE, "crop": CROP}}
+    params["variants"]["unfrozen"]["augment"]["flip"] = False  # a mirrored digit is no digit
     params["downloads"] = {}
     params["datasets"] = {"digits": {"val_fraction": 0.25}}
     path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")

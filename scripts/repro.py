@@ -35,7 +35,7 @@ def main() -> int:
         for dataset in params.datasets:
             done = (model, dataset) not in missing
             print(f"{'done' if done else 'MISSING':8}{model} on {dataset}{_figure(model, dataset) if done else ''}")
-    for reason in reasons:
+    for reason in reasons or ["DVC's own messages above say it"] * bool(missing):
         print(f"\nWhy: {reason}")
     return 1 if missing else 0
 

@@ -15,18 +15,23 @@ from stages.common.errors import ProjectError
 from stages.common.files import sha256, written_whole
 from stages.common.manifest import locate
 from stages.common.params import Dataset, known_as, load_params
-from stages.common.pictures import find_pictures
+from stages.common.pictures import broken_pictures, find_pictures
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
 
 
 def main(dataset: str) -> None:
-    settings = known_as("datasets", load_params().datasets, dataset)
+    params = load_params()
+    settings = known_as("datasets", params.datasets, dataset)
     raw, target = paths.raw(dataset), paths.images(dataset)
     if not raw.is_dir():
         raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
     plan = locate(settings.manifest, raw) if settings.manifest else arrangement(raw, settings)
+    check_classes(target, plan)
+    check_pictures(raw, plan, params.runtime.workers)
+    if not settings.allow_duplicates:
+        check_leaks(raw, plan)
     with written_whole(target) as folder:
         for place, source in plan.items():
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -56,23 +61,59 @@ def arrangement(raw: Path, settings: Dataset) -> dict[str, Path]:
 
 
 def split_by_class(folder: Path, val_fraction: float, seed: int) -> dict[str, Path]:
-    """Let `val_fraction` of each class validate, one image at least.
+    """Let `val_fraction` of each class validate, but one image at least, and one less than all at most.
 
     Which ones follows from the images' contents and the seed alone, so that neither a file's name nor
     an added image moves the others between train and val, except at the border.
     """
     plan: dict[str, Path] = {}
     for name, pictures in _by_class(folder).items():
-        if len(pictures) < 2:
+        lots = {place: _lot(seed, path) for place, path in pictures.items()}
+        drawn = sorted(set(lots.values()))  # copies of a picture have one lot, and stay together
+        if len(drawn) < 2:
             raise ProjectError(f"{folder / name}: one image cannot be split into train and val; add images")
-        drawn = sorted(pictures, key=lambda place: _lot(seed, pictures[place]))
-        val = set(drawn[: max(1, round(val_fraction * len(drawn)))])
-        plan |= {f"{'val' if place in val else 'train'}/{place}": path for place, path in pictures.items()}
+        val = set(drawn[: min(max(1, round(val_fraction * len(drawn))), len(drawn) - 1)])
+        plan |= {f"{'val' if lots[place] in val else 'train'}/{place}": path for place, path in pictures.items()}
     return plan
 
 
 def _lot(seed: int, picture: Path) -> bytes:
     return hashlib.sha256(f"{seed} {sha256(picture)}".encode()).digest()
+
+
+def check_classes(target: Path, plan: dict[str, Path]) -> None:
+    """Each split numbers its own classes: were they not the same, a label would mean one thing here, another there."""
+    classes: dict[str, set[str]] = {"train": set(), "val": set()}
+    for split, name in (place.split("/")[:2] for place in plan):
+        classes.setdefault(split, set()).add(name)
+    if len(classes["train"]) < 2:
+        raise ProjectError(f"{target}: expected train images of two classes or more; found {len(classes['train'])}")
+    for split, names in classes.items():
+        if differing := sorted(names ^ classes["train"]):
+            raise ProjectError(
+                f"{target}: train and {split} must have the same classes; only one of the two has"
+                f" {', '.join(differing)}"
+            )
+
+
+def check_pictures(raw: Path, plan: dict[str, Path], workers: int) -> None:
+    """Decode every picture, so that all that are broken are named at once, before any work is done on the others."""
+    if broken := broken_pictures(list(plan.values()), workers):
+        raise ProjectError(f"{raw}: {len(broken)} of {len(plan)} pictures cannot be used: {'; '.join(broken)}")
+
+
+def check_leaks(raw: Path, plan: dict[str, Path]) -> None:
+    """A picture that trains must not be among those that the training is judged by."""
+    places: dict[str, dict[str, Path]] = {}
+    for place, path in plan.items():
+        places.setdefault(sha256(path), {})[place.partition("/")[0]] = path
+    leaks = [[str(path.relative_to(raw)) for path in found.values()] for found in places.values() if len(found) > 1]
+    if leaks:
+        shown = "; ".join(" is ".join(leak) for leak in leaks[:5])
+        raise ProjectError(
+            f"{raw}: {len(leaks)} pictures are in more than one of train, val and test: {shown}. Take one of each out,"
+            " or set allow_duplicates: true for this data set"
+        )
 
 
 def summary(dataset: str, plan: dict[str, Path]) -> str:

@@ -36,7 +36,7 @@ def main(model: str, dataset: str) -> None:
     save_figure(paths.comparison(model, dataset), figure)
     write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
     for name, numbers in comparison.items():
-        print(f"{name}: {describe(numbers)}")
+        print(f"{name}: {describe(numbers)}".replace("\n", ", "))
 
 
 def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
@@ -54,9 +54,10 @@ def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[s
 
 
 def describe(numbers: Numbers) -> str:
+    """One line of the variant's own numbers, and one of its difference from the first."""
     line = f"accuracy {numbers['accuracy']:.3f} ({numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f})"
     if "p_value" in numbers:
-        line += f", difference {numbers['accuracy_difference']:+.3f}, p = {numbers['p_value']:.2g}"
+        line += f"\ndifference {numbers['accuracy_difference']:+.3f}, p = {numbers['p_value']:.2g}"
     return line
 
 

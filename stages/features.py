@@ -15,10 +15,10 @@ from stages.common import paths
 from stages.common.cli import run
 from stages.common.compute import Compute, choose_device
 from stages.common.examples import READ_BATCH
-from stages.common.files import written_whole
 from stages.common.images import LabelledFiles, Preprocessing, list_split, read_squares, to_input
 from stages.common.network import load_pretrained, set_last_layer
 from stages.common.params import Runtime, load_params
+from stages.common.tensors import save_tensors
 
 
 def main(model: str, dataset: str) -> None:
@@ -34,8 +34,7 @@ def main(model: str, dataset: str) -> None:
         features["classes"] = listed.classes
         features[split] = {"embeddings": embeddings, "labels": listed.labels}
         print(f"{split}: {len(embeddings)} images, {embeddings.shape[1]} features each")
-    with written_whole(paths.features(model, dataset)) as part:
-        torch.save(features, part)
+    save_tensors(paths.features(model, dataset), features)
 
 
 @torch.inference_mode()

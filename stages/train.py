@@ -12,16 +12,19 @@ import torch
 from torch import nn
 
 from stages.common import paths
+from stages.common.checkpoint import Checkpoint
 from stages.common.classifier import Classifier
 from stages.common.cli import run
 from stages.common.compute import Compute, choose_device
+from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings, Examples, read_images
 from stages.common.files import write_table
 from stages.common.fit import Row, fit
 from stages.common.images import Preprocessing, list_split
 from stages.common.network import load_pretrained, new_last_layer, set_last_layer
-from stages.common.params import Params, known_as, load_params
+from stages.common.params import Params, Variant, known_as, load_params
 from stages.common.seeds import seed_torch
+from stages.common.tensors import load_tensors
 
 
 def main(model: str, dataset: str, variant: str) -> None:
@@ -34,6 +37,8 @@ def main(model: str, dataset: str, variant: str) -> None:
         classes, train, val = read_embeddings(paths.features(model, dataset))
     else:
         classes, train, val = read_splits(paths.images(dataset), preprocessing, params, variant)
+
+    check_enough(len(train.labels), recipe, variant, dataset)
 
     network = load_pretrained(model, paths.weights(model))
     seed_torch(params.seed)
@@ -49,17 +54,37 @@ def main(model: str, dataset: str, variant: str) -> None:
             flush=True,
         )
 
-    history = fit(trained, train, val, recipe, params.seed, compute, report)
+    # A last layer on features is trained again in a second.
+    checkpoint = checkpoint_of(model, dataset, variant, params) if recipe.trainable == "all" else None
+    history = fit(trained, train, val, recipe, params.seed, compute, report, checkpoint)
     if recipe.select == "best":
         print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
-    classifier = Classifier(network, model, classes, preprocessing, params.precision)
-    classifier.save(paths.model(model, dataset, variant))
+    Classifier(network, model, classes, preprocessing, params.precision).save(paths.model(model, dataset, variant))
     write_table(paths.history(model, dataset, variant), history)
+    if checkpoint:
+        checkpoint.delete()
+
+
+def checkpoint_of(model: str, dataset: str, variant: str, params: Params) -> Checkpoint:
+    """Where this run is saved after every epoch; named for all that its result depends on."""
+    settings = params.models[model]
+    sizes = (settings.resize, settings.crop)
+    depends_on = (params.seed, params.precision, *sizes, params.variants[variant].model_dump())
+    inputs = (paths.images(dataset), paths.weights(model), paths.CODE)
+    return Checkpoint.of(paths.SCRATCH / "checkpoints", f"{model}-{dataset}-{variant}", depends_on, inputs)
+
+
+def check_enough(images: int, recipe: Variant, variant: str, dataset: str) -> None:
+    if images < recipe.batch_size:
+        raise ProjectError(
+            f"{paths.images(dataset) / 'train'} has {images} images, fewer than variants.{variant}.batch_size"
+            f" ({recipe.batch_size}) in params.yaml: lower that, or add images"
+        )
 
 
 def read_embeddings(path: Path) -> tuple[list[str], Examples, Examples]:
     """Class names, train and val of a file of features@MODEL-DATASET."""
-    features = torch.load(path, weights_only=True)
+    features = load_tensors(path)
     return features["classes"], Embeddings(**features["train"]), Embeddings(**features["val"])
 
 

@@ -4,19 +4,18 @@ In:  models.MODEL.urls and .sha256
 Out: weights/MODEL.pt: {torchvision's name: tensor} of every layer but the last, which the new classes replace
 """
 
-import pickle
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from stages.common import paths
 from stages.common.cli import run
 from stages.common.errors import ProjectError
 from stages.common.fetch import fetch
-from stages.common.files import sha256, written_whole
+from stages.common.files import sha256
 from stages.common.network import build, last_layer_name
 from stages.common.params import known_as, load_params
+from stages.common.tensors import load_tensors, save_tensors
 
 
 def main(model: str) -> None:
@@ -30,8 +29,7 @@ def main(model: str) -> None:
             raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
         backbone = torchvision_names(load_state_dict(file), network)
         network.load_state_dict(backbone, strict=False)  # raises on a shape that does not fit
-        with written_whole(paths.weights(model)) as part:
-            torch.save(backbone, part)
+        save_tensors(paths.weights(model), backbone)
         print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
 
     fetch(settings.urls, accept, params.runtime.progress)
@@ -39,11 +37,8 @@ def main(model: str) -> None:
 
 def load_state_dict(file: Path) -> dict[str, Tensor]:
     """The tensors of a file that torch saved; a pickle that would run code is refused."""
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ProjectError(f"not a file of weights ({str(error).splitlines()[0]})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    state = load_tensors(file)
+    if not all(isinstance(value, Tensor) for value in state.values()):
         raise ProjectError("expected a state dict, names to tensors")
     return state
 

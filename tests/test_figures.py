@@ -25,7 +25,7 @@ def test_comparison_has_a_column_for_each_variant_on_shared_axes(names: list[str
             assert val.get_xdata().tolist() == [1, 2, 3]
             assert val.get_linewidth() > train.get_linewidth()
             ends = {text.get_text() for text in panel.texts}
-            assert ends == {f"train (running) {train.get_ydata()[-1]:.3f}", f"val {val.get_ydata()[-1]:.3f}"}
+            assert ends == {f"train {train.get_ydata()[-1]:.3f}\n(running)", f"val {val.get_ydata()[-1]:.3f}"}
 
 
 def mistakes(count: int) -> list[Mistake]:
@@ -36,8 +36,8 @@ def test_mistakes_show_truth_answer_and_probability() -> None:
     figure = draw_mistakes(mistakes(7), total=9)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["is: bee\nsaid: ant (0.99)"] * 7
-    assert "the 7 surest of 9 mistakes" in figure.get_suptitle()
-    assert "all 2 mistakes" in draw_mistakes(mistakes(2), total=2).get_suptitle()
+    assert "The 7 surest of 9 mistakes" in figure.get_suptitle()
+    assert "All 2 mistakes" in draw_mistakes(mistakes(2), total=2).get_suptitle()
 
 
 def test_no_mistakes_are_said_so() -> None:

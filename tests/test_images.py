@@ -86,7 +86,7 @@ def test_an_exif_rotation_is_honoured(tmp_path: Path) -> None:
 def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"no picture")
-    with pytest.raises(ProjectError, match=r"broken\.jpg cannot be read as an image"):
+    with pytest.raises(ProjectError, match=r"broken\.jpg: not a whole picture, 10 bytes"):
         list(read_squares([path], 32, 4, 2, progress=False))
 
 

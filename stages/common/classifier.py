@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-import torch
 from torch import nn
 
-from stages.common.files import written_whole
 from stages.common.images import Preprocessing
 from stages.common.network import build, new_last_layer, set_last_layer
+from stages.common.tensors import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,18 @@ class Classifier:
     precision: str
 
     def save(self, path: Path) -> None:
-        content = {
+        content: dict[str, object] = {
             "network": self.name,
             "classes": self.classes,
             **asdict(self.preprocessing),
             "precision": self.precision,
             "state_dict": {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()},
         }
-        with written_whole(path) as part:
-            torch.save(content, part)
+        save_tensors(path, content)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
         network = build(content["network"])
         set_last_layer(network, new_last_layer(network, len(content["classes"])))
         network.load_state_dict(content["state_dict"])

@@ -3,14 +3,22 @@
 import argparse
 import inspect
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from stages.common import paths
 from stages.common.errors import ProjectError
 
 # scripts/repro.py names a file here to hear why a cell failed; DVC itself says only that it did.
 ERRORS_FILE = "REPRO_ERRORS_FILE"
+PARENT_CHECK_SECONDS = 0.5
 
 
 def run(main: Callable[..., None]) -> None:
@@ -19,16 +27,21 @@ def run(main: Callable[..., None]) -> None:
     Exit status: 0 done, 1 an error that the user can mend, 2 wrong arguments, 130 interrupted.
     """
     module = inspect.getmodule(main)
+    name = module.__spec__.name if module and module.__spec__ else "stage"
     parser = argparse.ArgumentParser(
-        prog=f"python -m {module.__spec__.name}" if module and module.__spec__ else None,
+        prog=f"python -m {name}",
         description=inspect.getdoc(module),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name in inspect.signature(main).parameters:
-        parser.add_argument(name)
-    arguments = parser.parse_args()
+    for parameter in inspect.signature(main).parameters:
+        parser.add_argument(parameter)
+    arguments = vars(parser.parse_args())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
+    if "DVC_ROOT" in os.environ:  # set by DVC for its stages
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        main(**vars(arguments))
+        with _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
+            main(**arguments)
     except KeyboardInterrupt:
         sys.exit(130)
     except (ProjectError, OSError) as error:
@@ -38,3 +51,25 @@ def run(main: Callable[..., None]) -> None:
             with Path(os.environ[ERRORS_FILE]).open("a", encoding="utf-8") as file:
                 print(line, file=file)
         sys.exit(1)
+
+
+def _end_with_parent(parent: int) -> None:
+    """A stage whose DVC was killed would go on, and write its outputs while the next `dvc repro` does the same."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+@contextmanager
+def _only_one(cell: str) -> Iterator[None]:
+    """Refuse a second run of the same cell. The lock goes with its process, however that ends."""
+    lock = FileLock(paths.SCRATCH / "locks" / f"{cell.replace(os.sep, '_')}.lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=4 * PARENT_CHECK_SECONDS)
+    except Timeout as error:
+        raise ProjectError(f"{cell} is running already: wait for that run to end, or end it") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -15,14 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import requests
-from tqdm import tqdm
-from urllib3.util import Retry
-
 from stages.common.errors import ProjectError
-
-CHUNK = 1 << 20  # bytes
-CONNECT_TIMEOUT, READ_TIMEOUT = 10, 60  # seconds
+from stages.common.http_download import download
 
 
 def fetch(urls: Sequence[str], accept: Callable[[Path], None], progress: bool = True) -> None:
@@ -62,7 +56,7 @@ def _is_address(url: str) -> bool:
 
 def _get(url: str, folder: Path, progress: bool) -> Path:
     if _is_address(url):
-        return _download(url, folder / _file_name(url), progress)
+        return download(url, folder / _file_name(url), progress)
     if url.startswith("pypi:"):
         return _from_package(url.removeprefix("pypi:"), folder)
     path = _project() / url
@@ -81,45 +75,11 @@ def _project() -> Path:
     return here
 
 
-def _download(url: str, target: Path, progress: bool) -> Path:
-    retries = Retry(total=4, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retries))
-        try:
-            with session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
-                response.raise_for_status()
-                _save(response, target, progress)
-        except requests.RequestException as error:
-            raise ProjectError(_reason(error)) from error
-    return target
-
-
-def _save(response: requests.Response, target: Path, progress: bool) -> None:
-    expected = int(response.headers.get("Content-Length", 0))
-    bar = tqdm(total=expected or None, desc=target.name, unit="B", unit_scale=True, disable=None if progress else True)
-    with bar, target.open("wb") as file:
-        for chunk in response.iter_content(CHUNK):
-            file.write(chunk)
-            bar.update(len(chunk))
-    if expected and "Content-Encoding" not in response.headers and target.stat().st_size != expected:
-        raise ProjectError(f"expected {expected} bytes, received {target.stat().st_size}")
-
-
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
-        return "the server did not answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "could not connect, or the connection broke"
-    return f"failed ({error})"
-
-
 def _from_package(spec: str, folder: Path) -> Path:
     requirement, _, member = spec.partition("/")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command = [*pip, "--dest", str(folder), requirement]
+    # pip's notice of a newer pip would come last on stderr, in the place of the reason
+    command = [*pip, "--disable-pip-version-check", "--dest", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:

@@ -60,39 +60,44 @@ def draw_comparison(title: str, variants: Mapping[str, Mapping[str, Curve]], sub
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve], measure: str, colour: str) -> None:
-    """Train thin and grey, val thick and coloured, each with its name at its last point."""
-    values = {split: getattr(curve, measure) for split, curve in curves.items()}
-    epochs = range(1, len(values["val"]) + 1)
-    axes.plot(epochs, values["train"], color=GREY, linewidth=1, linestyle="--", marker=".", label="train (running)")
-    axes.plot(epochs, values["val"], color=colour, linewidth=2.5, marker="o", markersize=4, label="val")
-    train_is_higher = values["train"][-1] > values["val"][-1]
-    for split, above, text_colour in (("train", train_is_higher, GREY), ("val", not train_is_higher, colour)):
+    """Train thin, grey and dashed, val thick and coloured, each with its name and last value beside its end."""
+    train, val = (getattr(curves[split], measure) for split in ("train", "val"))
+    epochs = range(1, len(val) + 1)
+    axes.plot(epochs, train, color=GREY, linewidth=1, linestyle="--", marker=".")
+    axes.plot(epochs, val, color=colour, linewidth=2.5, marker="o", markersize=4)
+    for name, value, other, text_colour in (
+        (f"train {train[-1]:.3f}\n(running)", train[-1], val[-1], GREY),
+        (f"val {val[-1]:.3f}", val[-1], train[-1], colour),
+    ):
+        above = value > other
         axes.annotate(
-            f"{'train (running)' if split == 'train' else split} {values[split][-1]:.3f}",
-            (epochs[-1], values[split][-1]),
-            xytext=(0, 6 if above else -6),
+            name,
+            (1, value),
+            xycoords=axes.get_yaxis_transform(),  # x in widths of the axes, y in data
+            xytext=(4, 1 if above else -1),
             textcoords="offset points",
-            ha="right",
             va="bottom" if above else "top",
             color=text_colour,
             fontsize=9,
         )
     axes.grid(alpha=0.25)
-    axes.margins(y=0.15)
+    axes.margins(y=0.1)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_mistakes(mistakes: Sequence[Mistake], total: int) -> Figure:
-    """A gallery of `mistakes`, six in a row, out of `total`; a line of text if there are none."""
-    rows = max(1, -(-len(mistakes) // 6))
-    figure = Figure(figsize=(11, 2.5 * rows + 0.5), layout="constrained")
+    """A gallery of `mistakes`, six in a row at most, out of `total`; a line of text if there are none."""
+    columns = min(6, max(4, len(mistakes)))
+    rows = max(1, -(-len(mistakes) // columns))
+    figure = Figure(figsize=(1.9 * columns, 2.4 * rows + 0.6), layout="constrained")
     if not mistakes:
         figure.text(0.5, 0.5, "No mistakes on the val images", ha="center", va="center", fontsize=14)
         return figure
-    for axes in (grid := figure.subplots(rows, 6, squeeze=False)).flat:
+    for axes in (grid := figure.subplots(rows, columns, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, mistake in zip(grid.flat, mistakes, strict=False):
         axes.imshow(mistake.image)
         axes.set_title(f"is: {mistake.label}\nsaid: {mistake.prediction} ({mistake.probability:.2f})", fontsize=9)
-    shown = f"the {len(mistakes)} surest of {total} mistakes" if total > len(mistakes) else f"all {total} mistakes"
-    figure.suptitle(f"Val images: {shown}, with the probability that the model gave its wrong answer")
+    shown = f"The {len(mistakes)} surest of {total} mistakes" if total > len(mistakes) else f"All {total} mistakes"
+    figure.suptitle(f"{shown} on the val images, with the\nprobability that the model gave its answer", fontsize=11)
     return figure

@@ -38,6 +38,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def list_files(path: Path) -> list[Path]:
+    """`path` itself if it is a file, else all files below it, sorted, but for compiled Python."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+
+
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     with written_whole(path) as part:
         part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

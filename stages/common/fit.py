@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.checkpoint import Checkpoint
 from stages.common.compute import Compute
 from stages.common.errors import ProjectError
 from stages.common.examples import Examples
@@ -27,6 +28,7 @@ def fit(
     seed: int,
     compute: Compute,
     report: Callable[[Row, Row], None] = lambda train, val: None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Row]:
     """Train `network` in place; every one of its parameters that requires a gradient is trained.
 
@@ -40,7 +42,13 @@ def fit(
     optimizer = torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
     history: list[Row] = []
     best_accuracy, best_state = -1.0, None
-    for epoch in range(1, recipe.epochs + 1):
+    if checkpoint and (saved := checkpoint.load()):
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        history, best_accuracy, best_state = saved["history"], saved["best_accuracy"], saved["best_state"]
+        print(f"going on after epoch {len(history) // 2}, from {checkpoint.path}")
+
+    for epoch in range(len(history) // 2 + 1, recipe.epochs + 1):
         lr = optimizer.param_groups[0]["lr"] = recipe.lr * lr_factor(recipe, epoch)
         loss, accuracy = train_epoch(network, train, optimizer, recipe.batch_size, seed, epoch, compute)
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
@@ -50,6 +58,16 @@ def fit(
         history += rows
         if recipe.select == "best" and accuracy > best_accuracy:
             best_accuracy, best_state = accuracy, copy.deepcopy(network.state_dict())
+        if checkpoint:
+            checkpoint.save(
+                {
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "history": history,
+                    "best_accuracy": best_accuracy,
+                    "best_state": best_state,
+                }
+            )
     if best_state is not None:
         network.load_state_dict(best_state)
     return history

@@ -1,20 +1,19 @@
 """Images, from files to what a network sees."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from stages.common.errors import ProjectError
 from stages.common.params import Augment
-from stages.common.pictures import find_pictures
+from stages.common.pictures import decoders, find_pictures, open_picture
 from stages.common.seeds import derived_rng
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
@@ -49,11 +48,7 @@ def list_split(folder: Path) -> LabelledFiles:
 
 def read_square(path: Path, side: int) -> Tensor:
     """The middle square of the image, `side` pixels wide: (3, side, side) uint8 RGB."""
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ProjectError(f"{path} cannot be read as an image ({error}); replace it or take it out") from error
+    upright = open_picture(path)
     width, height = upright.size
     shorter = min(width, height)  # sizes are rounded as torchvision's Resize and CenterCrop do
     upright = upright.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
@@ -65,7 +60,7 @@ def read_square(path: Path, side: int) -> Tensor:
 def read_squares(files: Sequence[Path], side: int, batch_size: int, workers: int, progress: bool) -> Iterator[Tensor]:
     """Yield (batch_size, 3, side, side) uint8, in the files' order; `workers` threads decode ahead of their use."""
     bar = tqdm(total=len(files), desc="images", unit=" images", disable=None if progress else True)
-    with ThreadPoolExecutor(workers) as threads, bar:
+    with decoders(workers) as threads, bar:
 
         def start(first: int) -> list[Future[Tensor]]:
             return [threads.submit(read_square, path, side) for path in files[first : first + batch_size]]

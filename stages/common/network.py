@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 from stages.common.errors import ProjectError
+from stages.common.tensors import load_tensors
 
 
 class LastLayer(nn.Linear):
@@ -60,7 +61,7 @@ def load_pretrained(name: str, weights: Path) -> nn.Module:
     """The network with the weights of weights@NAME; those of its last layer are random."""
     network = build(name)
     last = last_layer_name(network)
-    backbone = torch.load(weights, map_location="cpu", weights_only=True)
+    backbone = load_tensors(weights)
     result = network.load_state_dict(backbone, strict=False)
     assert set(result.missing_keys) == {f"{last}.weight", f"{last}.bias"}
     assert not result.unexpected_keys

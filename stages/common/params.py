@@ -18,6 +18,18 @@ from stages.common.errors import ProjectError
 PARAMS_FILE = Path("params.yaml")
 RESERVED = ("raw", "manifests")  # folders in data/ that are no data sets
 
+OTHER_NAMES = {  # what people know these settings as
+    "lr": ("learning_rate", "learningrate", "eta"),
+    "trainable": ("freeze", "frozen"),
+    "schedule": ("scheduler", "lr_scheduler"),
+    "step_epochs": ("step_size",),
+    "step_factor": ("gamma",),
+    "workers": ("num_workers",),
+    "val_fraction": ("val_split", "validation_split", "test_size"),
+    "crop": ("image_size", "img_size"),
+    "sha256": ("checksum", "hash"),
+}
+
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
@@ -80,6 +92,7 @@ class Dataset(Strict):
     manifest: str | None = None
     val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    allow_duplicates: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -114,7 +127,7 @@ class Variant(Strict):
     def _consistent(self) -> Self:
         if self.trainable == "head" and self.augment:
             raise ValueError("augment needs trainable: all; a frozen network's features are computed once")
-        if (self.schedule == "step") != (self.step_epochs is not None and self.step_factor is not None):
+        if {self.step_epochs is not None, self.step_factor is not None} != {self.schedule == "step"}:
             raise ValueError("schedule: step needs step_epochs and step_factor, and no other schedule takes them")
         return self
 
@@ -125,6 +138,7 @@ class Runtime(Strict):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     workers: Annotated[int, Field(ge=1)] = 2
     progress: bool = True
+    unpack_limit_gib: Positive = 10
 
 
 class Params(Strict):
@@ -198,13 +212,14 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "variants": Variant,
         "runtime": Runtime,
     }
-    section = Augment if "augment" in location else sections[location[0]] if location else Params
+    section = Augment if location[2:] == ("augment",) else sections[location[0]] if location else Params
     return list(section.model_fields)
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    also = {other: key for key, others in OTHER_NAMES.items() if key in known for other in others}
+    close = difflib.get_close_matches(name, [*known, *also], n=1, cutoff=0.6)
+    return f"; did you mean {also.get(close[0], close[0])}?" if close else ""
 
 
 def _torchvision_networks() -> list[str]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 MANIFESTS = Path("data/manifests")
+CODE = Path("stages")
+SCRATCH = Path("work")  # git-ignored; nothing in it is a result
 
 
 def raw(dataset: str) -> Path:

@@ -1,6 +1,15 @@
-"""Which files are pictures."""
+"""Pictures: which files are some, and what is in them."""
 
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from stages.common.errors import ProjectError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -13,3 +22,58 @@ def is_picture(path: Path) -> bool:
 def find_pictures(folder: Path) -> list[Path]:
     """All pictures below `folder`, sorted."""
     return sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file())
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture as an RGB image, decoded whole and turned upright as its EXIF data says.
+
+    What it holds counts, not its suffix. Of transparent pictures what shows on white is kept; 16-bit ones are
+    brought to 8 bits; CMYK and palettes are converted.
+
+    Raises:
+        ProjectError: it cannot be decoded whole, is animated, or so large that it may be a decompression bomb.
+    """
+    try:
+        with Image.open(path) as image:
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format in ("GIF", "PNG", "WEBP"):
+                raise ProjectError(f"{path}: animated, with {frames} frames; expected a still picture")
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ProjectError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, which may be an attack") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
+
+
+@contextmanager
+def decoders(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads to open pictures in. How Pillow's warnings are taken is set here: filters are the whole process's."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as threads:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata, not of pixels
+        yield threads
+
+
+def broken_pictures(files: list[Path], workers: int) -> list[str]:
+    """Why each of those `files` that cannot be used cannot, in their order."""
+
+    def reason(path: Path) -> str | None:
+        try:
+            open_picture(path)
+        except ProjectError as error:
+            return str(error)
+        return None
+
+    with decoders(workers) as threads:
+        return [found for found in threads.map(reason, files) if found]
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits, which convert() would clip at 255 and not scale
+        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)).convert("RGB")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,332 @@
+"""stages/common/params.py: what params.yaml may say, and what is answered when it says something else."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torchvision
+import yaml
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from stages.common import params as params_module
+from stages.common.errors import ProjectError
+from stages.common.params import Params, known_as, load_params
+from tests.conftest import PROJECT
+
+GONE = object()  # as a value: the key is not there
+
+
+def settings() -> dict:
+    """A small params.yaml in which everything is right."""
+    frozen = {
+        "trainable": "head", "epochs": 10, "batch_size": 16, "lr": 0.003, "momentum": 0.9, "weight_decay": 0,
+        "schedule": "linear",
+    }  # fmt: skip
+    return {
+        "seed": 0,
+        "precision": "bfloat16",
+        "models": {"resnet18": {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 256, "crop": 224}},
+        "downloads": {"shapes": {"urls": ["shapes.zip"]}},
+        "datasets": {"shapes": {"manifest": "shapes.sha256"}, "mine": {}},
+        "variants": {
+            "frozen": frozen,
+            "unfrozen": {**frozen, "trainable": "all", "augment": {"min_scale": 0.35, "flip": True}},
+        },
+    }
+
+
+def changed(*changes: tuple[str, object]) -> dict:
+    """The small params.yaml with other values: ("variants.frozen.lr", 0)."""
+    params = settings()
+    for key, value in changes:
+        *above, last = key.split(".")
+        section = params
+        for name in above:
+            section = section[name]
+        if value is GONE:
+            del section[last]
+        else:
+            section[last] = value
+    return params
+
+
+def load(folder: Path, params: dict) -> Params:
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    return load_params()
+
+
+def load_text(folder: Path, text: str) -> Params:
+    (folder / "params.yaml").write_text(text)
+    return load_params()
+
+
+def test_the_projects_own_params_are_valid() -> None:
+    assert next(iter(load_params(PROJECT / "params.yaml").variants)) == "frozen"
+
+
+def test_settings_arrive_as_written_and_in_their_order(in_folder: Path) -> None:
+    params = load(in_folder, settings())
+    assert params.model_dump(exclude_unset=True) == settings()
+    assert list(params.variants) == ["frozen", "unfrozen"]
+
+
+def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
+    params = load(in_folder, settings())
+    assert params.datasets["mine"].model_dump() == {
+        "manifest": None,
+        "val_fraction": None,
+        "seed": 0,
+        "allow_duplicates": False,
+    }
+    assert params.runtime.model_dump() == {
+        "device": "auto",
+        "workers": 2,
+        "progress": True,
+        "unpack_limit_gib": 10,
+    }
+    assert (params.variants["frozen"].select, params.variants["frozen"].augment) == ("last", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("seed", -1, "seed: Input should be greater than or equal to 0; received -1"),
+        ("precision", "float16", "precision: Input should be 'bfloat16' or 'float32'; received 'float16'"),
+        ("models", {}, "models: Dictionary should have at least 1 item after validation, not 0; received {}"),
+        ("models.resnet18.sha256", GONE, "models.resnet18.sha256: missing"),
+        (
+            "models.resnet18.sha256",
+            "F" * 64,
+            f"models.resnet18.sha256: String should match pattern '^[0-9a-f]{{64}}$'; received '{'F' * 64}'",
+        ),
+        (
+            "models.resnet18.urls",
+            "a.pth",
+            "models.resnet18.urls: Input should be a valid list; received 'a.pth'",
+        ),
+        (
+            "downloads.shapes.urls",
+            [],
+            "downloads.shapes.urls: List should have at least 1 item after validation, not 0; received []",
+        ),
+        (
+            "models.resnet18.crop",
+            16,
+            "models.resnet18.crop: Input should be greater than or equal to 32; received 16",
+        ),
+        ("models.resnet18.crop", 300, "models.resnet18: crop must not be above resize (256); received 300"),
+        (
+            "datasets.mine.val_fraction",
+            1,
+            "datasets.mine.val_fraction: Input should be less than 1; received 1",
+        ),
+        (
+            "datasets.shapes.val_fraction",
+            0.2,
+            "datasets.shapes: give manifest or val_fraction, not both: a manifest already says which images validate",
+        ),
+        ("variants", {}, "variants: Dictionary should have at least 1 item after validation, not 0; received {}"),
+        (
+            "variants.frozen.trainable",
+            "none",
+            "variants.frozen.trainable: Input should be 'head' or 'all'; received 'none'",
+        ),
+        ("variants.frozen.epochs", 0, "variants.frozen.epochs: Input should be greater than or equal to 1; received 0"),
+        (
+            "variants.frozen.batch_size",
+            2.5,
+            "variants.frozen.batch_size: Input should be a valid integer, got a number with a fractional part;"
+            " received 2.5",
+        ),
+        ("variants.frozen.lr", 0, "variants.frozen.lr: Input should be greater than 0; received 0"),
+        ("variants.frozen.lr", float("nan"), "variants.frozen.lr: Input should be a finite number; received nan"),
+        ("variants.frozen.momentum", 1, "variants.frozen.momentum: Input should be less than 1; received 1"),
+        (
+            "variants.frozen.weight_decay",
+            float("inf"),
+            "variants.frozen.weight_decay: Input should be a finite number; received inf",
+        ),
+        (
+            "variants.unfrozen.augment.min_scale",
+            0,
+            "variants.unfrozen.augment.min_scale: Input should be greater than 0; received 0",
+        ),
+        ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
+        (
+            "variants.frozen.augment",
+            {"min_scale": 1, "flip": True},
+            "variants.frozen: augment needs trainable: all; a frozen network's features are computed once",
+        ),
+        (
+            "runtime",
+            {"unpack_limit_gib": 0},
+            "runtime.unpack_limit_gib: Input should be greater than 0; received 0",
+        ),
+        ("runtime", {"workers": 0}, "runtime.workers: Input should be greater than or equal to 1; received 0"),
+        (
+            "downloads.other",
+            {"urls": ["a.zip"]},
+            "the whole file: downloads.other has no entry of that name under datasets",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
+    in_folder: Path, key: str, value: object, problem: str
+) -> None:
+    with pytest.raises(ProjectError, match=f"^{re.escape(f'params.yaml: {problem}')}$"):
+        load(in_folder, changed((key, value)))
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("sede", "sede: unknown key; did you mean seed?; allowed: seed, precision, models, downloads, datasets,"),
+        ("models.resnet18.sha", "models.resnet18.sha: unknown key; did you mean sha256?; allowed: urls, sha256, "),
+        ("downloads.shapes.url", "downloads.shapes.url: unknown key; did you mean urls?; allowed: urls"),
+        ("datasets.mine.folds", "datasets.mine.folds: unknown key; allowed: manifest, val_fraction, seed"),
+        ("variants.frozen.epoch", "variants.frozen.epoch: unknown key; did you mean epochs?; allowed: trainable, "),
+        (
+            "variants.unfrozen.augment.flips",
+            "variants.unfrozen.augment.flips: unknown key; did you mean flip?; allowed:",
+        ),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_known_ones(in_folder: Path, key: str, problem: str) -> None:
+    with pytest.raises(ProjectError, match=f"^{re.escape(f'params.yaml: {problem}')}"):
+        load(in_folder, changed((key, 1)))
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("variants.frozen.learning_rate", "lr"),
+        ("variants.frozen.freeze", "trainable"),
+        ("variants.frozen.gamma", "step_factor"),
+        ("datasets.mine.val_split", "val_fraction"),
+        ("models.resnet18.img_size", "crop"),
+        ("models.resnet18.hash", "sha256"),
+    ],
+)
+def test_a_setting_under_the_name_it_has_elsewhere_is_understood(in_folder: Path, key: str, meant: str) -> None:
+    with pytest.raises(ProjectError, match=rf"^params\.yaml: {re.escape(key)}: unknown key; did you mean {meant}\?"):
+        load(in_folder, changed((key, 1)))
+
+
+def test_a_name_from_elsewhere_is_offered_only_where_its_setting_is(in_folder: Path) -> None:
+    with pytest.raises(ProjectError, match=r"^params\.yaml: datasets\.mine\.gamma: unknown key; allowed: manifest"):
+        load(in_folder, changed(("datasets.mine.gamma", 1)))
+
+
+def test_an_unknown_key_of_a_variant_called_augment_is_answered_with_a_variants_keys(in_folder: Path) -> None:
+    variant = settings()["variants"]["frozen"]
+    with pytest.raises(ProjectError, match=r"variants\.augment\.epoch: unknown key; did you mean epochs\?"):
+        load(in_folder, changed(("variants.augment", variant | {"epoch": 1})))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "right"),
+    [
+        ({"schedule": "step", "step_epochs": 7, "step_factor": 0.1}, True),
+        ({"schedule": "cosine"}, True),
+        ({"schedule": "step"}, False),
+        ({"schedule": "step", "step_epochs": 7}, False),
+        ({"schedule": "step", "step_factor": 0.1}, False),
+        ({"schedule": "linear", "step_epochs": 7, "step_factor": 0.1}, False),
+        ({"schedule": "linear", "step_epochs": 7}, False),
+        ({"schedule": "linear", "step_factor": 0.1}, False),
+    ],
+)
+def test_schedule_step_and_no_other_takes_both_of_its_settings(in_folder: Path, chosen: dict, right: bool) -> None:
+    params = changed(*((f"variants.frozen.{key}", value) for key, value in chosen.items()))
+    if right:
+        assert load(in_folder, params).variants["frozen"].schedule == chosen["schedule"]
+    else:
+        with pytest.raises(ProjectError, match=r"variants\.frozen: schedule: step needs step_epochs and step_factor,"):
+            load(in_folder, params)
+
+
+@pytest.mark.parametrize("section", ["datasets", "variants"])
+@pytest.mark.parametrize("name", ["a-b", "Mine", "1st", "a.b", "ä", "_a", "a b", ""])
+def test_a_name_that_dvc_cannot_carry_is_refused(in_folder: Path, section: str, name: str) -> None:
+    params = settings()
+    params[section][name] = params[section][next(iter(params[section]))]
+    with pytest.raises(ProjectError, match=rf"^params\.yaml: {section}\.{re.escape(name)}: a name is small letters, "):
+        load(in_folder, params)
+
+
+@pytest.mark.parametrize("name", ["raw", "manifests"])
+def test_a_data_set_cannot_have_the_name_of_another_folder_in_data(in_folder: Path, name: str) -> None:
+    problem = rf"^params\.yaml: datasets\.{name}: the names raw and manifests are taken by folders in data/$"
+    with pytest.raises(ProjectError, match=problem):
+        load(in_folder, changed((f"datasets.{name}", {})))
+
+
+def test_a_network_that_torchvision_does_not_have_is_answered_with_the_nearest(in_folder: Path) -> None:
+    model = settings()["models"]["resnet18"]
+    problem = r"^params\.yaml: models\.resnet_18: no classification network of torchvision; did you mean resnet18\?$"
+    with pytest.raises(ProjectError, match=problem):
+        load(in_folder, changed(("models.resnet_18", model)))
+
+
+def test_the_known_networks_are_torchvisions() -> None:
+    """Read out of its source, since importing it is slow; networks for detection and so on are not among them."""
+    assert params_module._torchvision_networks() == torchvision.models.list_models(module=torchvision.models)
+
+
+def test_all_problems_come_in_one_error(in_folder: Path) -> None:
+    with pytest.raises(ProjectError) as caught:
+        load(in_folder, changed(("seed", -1), ("models.resnet18.crop", GONE), ("variants.frozen.lrr", 1)))
+    assert str(caught.value).startswith(
+        "params.yaml: seed: Input should be greater than or equal to 0; received -1;"
+        " params.yaml: models.resnet18.crop: missing; params.yaml: variants.frozen.lrr: unknown key; did you mean lr?;"
+    )
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1E3", "2.5e-1", "1.e2", "3", "0.003", "1.5e3"])
+def test_a_number_is_what_dvc_reads(in_folder: Path, number: str) -> None:
+    """PyYAML by itself takes 1e-3 for a word; DVC reads YAML 1.2, as ruamel.yaml does."""
+    text = yaml.safe_dump(settings()).replace("lr: 0.003", f"lr: {number}", 1)
+    read = load_text(in_folder, text).variants["frozen"].lr
+    assert read == float(number) == YAML(typ="safe").load(text)["variants"]["frozen"]["lr"]
+
+
+@pytest.mark.parametrize("number", ["1e1", "1E+1", "100e-1", "1.0e1"])
+def test_a_whole_number_may_be_written_so_too(in_folder: Path, number: str) -> None:
+    text = yaml.safe_dump(settings()).replace("batch_size: 16", f"batch_size: {number}", 1)
+    read = load_text(in_folder, text).variants["frozen"].batch_size
+    assert read == 10 == YAML(typ="safe").load(text)["variants"]["frozen"]["batch_size"]
+
+
+@pytest.mark.parametrize("word", ["1e", "e3", "1e-3x"])
+def test_a_word_that_only_resembles_a_number_stays_a_word(in_folder: Path, word: str) -> None:
+    text = yaml.safe_dump(settings()).replace("shapes.sha256", word)
+    assert load_text(in_folder, text).datasets["shapes"].manifest == word
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"seed: [", r"^params\.yaml is not valid YAML: while parsing a flow node"),
+        (b"seed: \xff", r"^params\.yaml is not valid YAML: 'utf-8' codec can't decode"),
+        (b"", r"^params\.yaml: the whole file: Input should be a valid dictionary .*; received None$"),
+        (b"- seed", r"^params\.yaml: the whole file: Input should be a valid dictionary .*; received \['seed'\]$"),
+    ],
+)
+def test_what_is_no_yaml_or_no_settings_is_said_so(in_folder: Path, content: bytes, problem: str) -> None:
+    (in_folder / "params.yaml").write_bytes(content)
+    with pytest.raises(ProjectError, match=problem):
+        load_params()
+
+
+def test_settings_cannot_be_changed_once_read(in_folder: Path) -> None:
+    params = load(in_folder, settings())
+    with pytest.raises(ValidationError, match="frozen"):
+        params.variants["frozen"].lr = 1.0
+
+
+def test_known_as_gives_the_entry_or_names_those_there_are(in_folder: Path) -> None:
+    variants = load(in_folder, settings()).variants
+    assert known_as("variants", variants, "unfrozen") is variants["unfrozen"]
+    with pytest.raises(ProjectError, match=r"^params\.yaml: variants has no entry 'thawed'; it has: frozen, unfrozen$"):
+        known_as("variants", variants, "thawed")
