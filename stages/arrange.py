@@ -104,10 +104,10 @@ def check_pictures(raw: Path, plan: dict[str, Path], workers: int) -> None:
 
 def check_leaks(raw: Path, plan: dict[str, Path]) -> None:
     """A picture that trains must not be among those that the training is judged by."""
-    places: dict[str, dict[str, Path]] = {}
+    places: dict[str, dict[str, str]] = {}
     for place, path in plan.items():
-        places.setdefault(sha256(path), {})[place.partition("/")[0]] = path
-    leaks = [[str(path.relative_to(raw)) for path in found.values()] for found in places.values() if len(found) > 1]
+        places.setdefault(sha256(path), {})[place.partition("/")[0]] = place
+    leaks = [list(found.values()) for found in places.values() if len(found) > 1]
     if leaks:
         shown = "; ".join(" is ".join(leak) for leak in leaks[:5])
         raise ProjectError(

@@ -22,7 +22,7 @@ def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> None:
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            pictures = _checked(zipped.infolist(), limit_gib)
+            pictures = _checked([member for member in zipped.infolist() if not member.is_dir()], limit_gib)
             for member, path in pictures:
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def _checked(members: list[zipfile.ZipInfo], limit_gib: float) -> list[tuple[zip
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
     path = _path(member.filename)
-    return not member.is_dir() and is_picture(Path(path)) and path.parts[0] != "__MACOSX"
+    return is_picture(Path(path)) and path.parts[0] != "__MACOSX"
 
 
 def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:

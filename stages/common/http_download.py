@@ -76,9 +76,7 @@ def _go_on(session: requests.Session, url: str, part: Path, progress: bool) -> N
         if not goes_on:
             part.unlink(missing_ok=True)  # first: no part may ever lie beside another version's validator
             _remember_validator(response, validator)
-        total = response.headers.get("Content-Length", "")
-        if goes_on:
-            total = response.headers["Content-Range"].rpartition("/")[2]
+        total = response.headers.get("Content-Range" if goes_on else "Content-Length", "").rpartition("/")[2]
         expected = int(total) if total.isdecimal() and not _encoded(response) else None
         bar = tqdm(
             total=expected, initial=_size(part), desc=url.rpartition("/")[2], unit="B", unit_scale=True,
@@ -94,9 +92,9 @@ def _go_on(session: requests.Session, url: str, part: Path, progress: bool) -> N
 
 def _continues(response: requests.Response, part: Path) -> bool:
     """Not all servers heed If-Range, or send the range that they were asked for."""
-    at_its_end = response.headers.get("Content-Range", "").startswith(f"bytes {_size(part)}-")
-    file = _validator_file(part)
-    return at_its_end and (not file.exists() or _validator(response) in ("", file.read_text(encoding="utf-8")))
+    at_its_end, file = f"bytes {_size(part)}-", _validator_file(part)
+    same_file = not file.exists() or _validator(response) in ("", file.read_text(encoding="utf-8"))
+    return same_file and response.headers.get("Content-Range", at_its_end).startswith(at_its_end)
 
 
 def _remember_validator(response: requests.Response, file: Path) -> None:
