@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from stages.arrange import main, split_by_class
 from stages.common.errors import ProjectError
@@ -41,10 +43,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def write_images(folder: Path, count: int, first: int = 0) -> None:
-    """Files of different contents with pictures' names; arranging looks at no pixel."""
+    """Pictures of one pixel, each with a title of its own and so with other bytes than all the others."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
-        (folder / f"{number}.jpg").write_text(f"{folder.name} {number}")
+        title = PngInfo()
+        title.add_text("Title", f"{folder} {number}")
+        Image.new("RGB", (1, 1)).save(folder / f"{number}.png", pnginfo=title)
 
 
 def manifest_of(folder: Path) -> None:
@@ -132,10 +136,10 @@ def test_folders_within_a_class_are_kept_and_other_files_are_not(in_folder: Path
     for name in ("cats/old", "cats/new", "dogs", ".git"):
         write_images(RAW / name, 2)
     (RAW / "cats/notes.txt").write_text("no picture")
-    (RAW / "cats/._0.jpg").write_text("macOS's")
+    (RAW / "cats/._0.png").write_text("macOS's")
     arrange()
     places = {place.partition("/")[2] for place in contents(Path("data/shapes"))}
-    assert places == {f"{name}/{number}.jpg" for name in ("cats/old", "cats/new", "dogs") for number in (0, 1)}
+    assert places == {f"{name}/{number}.png" for name in ("cats/old", "cats/new", "dogs") for number in (0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -160,9 +164,14 @@ def test_each_class_gives_its_share_to_val(in_folder: Path, cats: int, dogs: int
 
 
 def val_images(folder: Path, seed: int = 0, fraction: float = 0.2) -> set[str]:
-    """The contents of the images that validate."""
+    """The titles of the images that validate."""
     plan = split_by_class(folder, fraction, seed)
-    return {path.read_text() for place, path in plan.items() if place.startswith("val/")}
+    return {title_of(path) for place, path in plan.items() if place.startswith("val/")}
+
+
+def title_of(path: Path) -> str:
+    with Image.open(path) as image:
+        return str(image.info["Title"])
 
 
 def test_a_split_is_the_same_again_and_whatever_the_files_are_called(tmp_path: Path) -> None:
@@ -171,7 +180,7 @@ def test_a_split_is_the_same_again_and_whatever_the_files_are_called(tmp_path: P
     first = val_images(tmp_path)
     assert val_images(tmp_path) == first
     for path in [*(tmp_path / "cats").iterdir()]:
-        path.rename(path.with_name(f"renamed {hashlib.md5(path.name.encode()).hexdigest()}.jpg"))
+        path.rename(path.with_name(f"{hashlib.md5(path.name.encode()).hexdigest()}.png"))
     assert val_images(tmp_path) == first
 
 
@@ -193,9 +202,9 @@ def test_an_added_image_moves_one_other_at_most_and_none_of_another_class(tmp_pa
     for number in range(20, 40):
         before = val_images(tmp_path, seed)
         write_images(tmp_path / "cats", 1, first=number)
-        moved = (before ^ val_images(tmp_path, seed)) - {f"cats {number}"}
+        moved = (before ^ val_images(tmp_path, seed)) - {f"{tmp_path / 'cats'} {number}"}
         assert len(moved) <= 1
-        assert all(image.startswith("cats") for image in moved)
+        assert all(title.startswith(str(tmp_path / "cats")) for title in moved)
 
 
 @pytest.mark.parametrize(
@@ -372,9 +381,9 @@ def test_a_manifest_may_be_written_in_any_way_that_sha256sum_does(in_folder: Pat
     ("names", "problem"),
     [
         ([], "data/shapes: expected train images of two classes or more; found 0"),
-        (["train/cats/0.jpg", "val/cats/1.jpg"], "data/shapes: expected train images of two classes or more; found 1"),
+        (["train/cats/0.png", "val/cats/1.png"], "data/shapes: expected train images of two classes or more; found 1"),
         (
-            ["train/cats/0.jpg", "train/dogs/1.jpg"],
+            ["train/cats/0.png", "train/dogs/1.png"],
             "data/shapes: train and val must have the same classes; only one of the two has cats, dogs",
         ),
     ],
@@ -393,9 +402,67 @@ def test_an_image_that_is_listed_twice_comes_twice(in_folder: Path) -> None:
     """Published data sets do hold the same image under two names."""
     for name in ("train/cats", "train/dogs", "val/cats", "val/dogs"):
         write_images(Path("wanted") / name, 1)
-    shutil.copyfile("wanted/train/cats/0.jpg", "wanted/train/cats/again.jpg")
+    shutil.copyfile("wanted/train/cats/0.png", "wanted/train/cats/again.png")
     manifest_of(Path("wanted"))
     shutil.copytree("wanted", RAW)
-    (RAW / "train/cats/again.jpg").unlink()
+    (RAW / "train/cats/again.png").unlink()
     arrange({"manifest": "shapes.sha256"})
     assert contents(Path("data/shapes")) == contents(Path("wanted"))
+
+
+def test_copies_of_an_image_stay_on_one_side(in_folder: Path) -> None:
+    """Or the network would be judged by what it was trained on."""
+    for name in ("cats", "dogs"):
+        write_images(RAW / name, 12)
+        for path in [*(RAW / name).iterdir()]:
+            shutil.copyfile(path, path.with_name(f"copy of {path.name}"))
+    arrange({"val_fraction": 0.5})
+    train, val = (set(contents(Path("data/shapes") / split).values()) for split in ("train", "val"))
+    assert (len(train), len(val)) == (12, 12)
+    assert train & val == set()
+    assert len(contents(Path("data/shapes"))) == 48
+
+
+def test_copies_of_one_image_cannot_be_split(in_folder: Path) -> None:
+    write_images(RAW / "cats", 3)
+    write_images(RAW / "dogs", 1)
+    shutil.copyfile(RAW / "dogs/0.png", RAW / "dogs/1.png")
+    with pytest.raises(ProjectError, match=r"^data/raw/shapes/dogs: one image cannot be split into train and val; add"):
+        arrange()
+
+
+LEAKS = (
+    "data/raw/shapes: 2 pictures are in more than one of train, val and test: test/cats/1.png is"
+    " train/cats/again.png; train/cats/0.png is val/dogs/7.png. Take one of each out, or set allow_duplicates: true"
+    " for this data set"
+)
+
+
+@pytest.mark.parametrize("manifest", [{}, {"manifest": "shapes.sha256"}], ids=["folders", "manifest"])
+def test_an_image_in_two_splits_is_refused_unless_it_is_allowed(in_folder: Path, manifest: dict) -> None:
+    for split in ("train", "val", "test"):
+        for name in ("cats", "dogs"):
+            write_images(RAW / split / name, 2)
+    shutil.copyfile(RAW / "train/cats/0.png", RAW / "val/dogs/7.png")
+    shutil.copyfile(RAW / "train/cats/1.png", RAW / "test/cats/1.png")
+    shutil.copyfile(RAW / "train/cats/1.png", RAW / "train/cats/again.png")  # does no harm
+    manifest_of(RAW)
+    with pytest.raises(ProjectError, match=f"^{re.escape(LEAKS)}$"):
+        arrange(manifest)
+    assert not Path("data/shapes").exists()
+    arrange({**manifest, "allow_duplicates": True})
+    assert contents(Path("data/shapes")) == contents(RAW)
+
+
+def test_all_broken_images_are_named_at_once(in_folder: Path) -> None:
+    for name in ("cats", "dogs"):
+        write_images(RAW / name, 3)
+    (RAW / "cats/1.png").write_bytes(b"no picture")
+    (RAW / "dogs/2.png").write_bytes((RAW / "dogs/2.png").read_bytes()[:60])
+    with pytest.raises(ProjectError) as caught:
+        arrange()
+    assert str(caught.value) == (
+        "data/raw/shapes: 2 of 6 pictures cannot be used: data/raw/shapes/cats/1.png: not a whole picture, 10 bytes;"
+        " data/raw/shapes/dogs/2.png: not a whole picture, 60 bytes"
+    )
+    assert not Path("data/shapes").exists()

@@ -135,7 +135,7 @@ PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv
 
 
 def test_a_stage_ends_when_the_dvc_that_started_it_is_killed() -> None:
-    environment = clean_environment() | {"PYTHONPATH": os.fspath(PROJECT), "DVC_ROOT": os.getcwd()}
+    environment = clean_environment() | {"PYTHONPATH": os.fspath(PROJECT), "DVC_ROOT": os.fspath(Path.cwd())}
     command = [sys.executable, "-c", PARENT, CHILD]
     with subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == "started\n"

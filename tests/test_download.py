@@ -1,6 +1,8 @@
 """stages/download.py: which archives are unpacked, and what of them; what is refused leaves nothing behind."""
 
 import hashlib
+import re
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +27,10 @@ def pack(archive: Path, files: Files) -> str:
     return str(archive)
 
 
-def write_params(folder: Path, urls: list[str], dataset: dict | None = None) -> None:
+def write_params(folder: Path, urls: list[str], dataset: dict | None = None, runtime: dict | None = None) -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     params |= {"downloads": {"insects": {"urls": urls}}, "datasets": {"insects": dataset or {}}}
+    params["runtime"] |= runtime or {}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
@@ -96,21 +99,65 @@ def test_a_member_that_points_outside_is_refused_and_nothing_is_written_anywhere
     archive = pack(in_folder / "a.zip", {**PICTURES, name: b"evil"})
     write_params(in_folder, [archive])
     before = files_in(in_folder)
-    with pytest.raises(ProjectError, match=r"a\.zip: the archive's member .*evil\.jpg' points outside its folder; "):
+    with pytest.raises(ProjectError, match=r"a\.zip: its member '.*evil\.jpg' points outside its folder; "):
         main("insects")
     assert files_in(in_folder) == before
     assert list((in_folder / "data/raw").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["a/CON.jpg"], "its member 'a/CON.jpg' has a name that not every system can write"),
+        (["a/\t.jpg"], "its member 'a/\\t.jpg' has a name that not every system can write"),
+        (["a/1.jpg", "A/1.JPG"], "its members 'a/1.jpg' and 'A/1.JPG' would be one file"),
+        (["a/1.jpg", "a\\1.jpg"], "its members 'a/1.jpg' and 'a\\\\1.jpg' would be one file"),
+    ],
+)
+def test_members_that_not_every_system_can_write_are_refused(in_folder: Path, names: list[str], problem: str) -> None:
+    archive = pack(in_folder / "a.zip", {**PICTURES, **dict.fromkeys(names, b"1")})
+    with pytest.raises(ProjectError, match=f"^{re.escape(problem)}; nothing was unpacked$"):
+        unpack_pictures(Path(archive), in_folder / "out")
+    assert not (in_folder / "out").exists()
+
+
+def test_a_link_is_refused(in_folder: Path) -> None:
+    link = zipfile.ZipInfo("a/1.jpg")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(in_folder / "a.zip", "w") as zipped:
+        zipped.writestr(link, "/etc/passwd")
+    with pytest.raises(ProjectError, match=r"^its member 'a/1\.jpg' is a link; nothing was unpacked$"):
+        unpack_pictures(in_folder / "a.zip", in_folder / "out")
+
+
+def test_an_encrypted_picture_is_refused(in_folder: Path) -> None:
+    def set_flags(content: bytearray) -> None:
+        content[6] |= 1  # in the first member's own header …
+        content[content.index(b"PK\x01\x02") + 8] |= 1  # … and in the archive's list
+
+    archive = pack(in_folder / "a.zip", {"a/1.jpg": b"1"})
+    edit(archive, set_flags)
+    with pytest.raises(ProjectError, match=r"^its member 'a/1\.jpg' is encrypted; nothing was unpacked$"):
+        unpack_pictures(Path(archive), in_folder / "out")
+
+
+def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(in_folder: Path) -> None:
+    """A few kilobytes can unpack to terabytes; what is no picture does not count, since it is not unpacked."""
+    archive = pack(in_folder / "a.zip", {"a/1.jpg": bytes(1000), "a/1.txt": bytes(10**6)})
+    for limit, whole in ((999, False), (1000, True)):
+        write_params(in_folder, [archive], runtime={"unpack_limit_gib": limit / 2**30})
+        if whole:
+            main("insects")
+        else:
+            with pytest.raises(ProjectError, match=r"more than runtime\.unpack_limit_gib \(9.*e-07\) in params\.yaml"):
+                main("insects")
+            assert list((in_folder / "data/raw").iterdir()) == []
 
 
 def edit(archive: str, change: Callable[[bytearray], object]) -> None:
     content = bytearray(Path(archive).read_bytes())
     change(content)
     Path(archive).write_bytes(content)
-
-
-def set_encrypted(content: bytearray) -> None:
-    content[6] |= 1  # in the first member's own header …
-    content[content.index(b"PK\x01\x02") + 8] |= 1  # … and in the archive's list
 
 
 def set_unknown_compression(content: bytearray) -> None:
@@ -133,7 +180,7 @@ def replace_by_page(content: bytearray) -> None:
     content[:] = b"<html>Sign in</html>"
 
 
-BROKEN = (bytearray.clear, cut_in_half, replace_by_page, spoil_checksum, spoil_compressed, set_encrypted,
+BROKEN = (bytearray.clear, cut_in_half, replace_by_page, spoil_checksum, spoil_compressed,
           set_unknown_compression)  # fmt: skip
 
 

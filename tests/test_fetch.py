@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from urllib3 import HTTPConnectionPool
 
+from stages.common import http_download
 from stages.common.errors import ProjectError
 from stages.common.fetch import fetch
 
@@ -157,6 +158,17 @@ def test_a_body_that_breaks_off_is_said_to(
     assert re.search(rf"/a\.zip: {reason}", error_of([f"{scripted.address}/a.zip"]))
 
 
+HALF = (200, {"Content-Length": "9", "ETag": '"1"'}, b"half")
+REST = (206, {"Content-Range": "bytes 4-8/9", "ETag": '"1"'}, b" more")
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a chunk that is not whole nothing is kept."""
+    monkeypatch.setattr(http_download, "CHUNK", 2)
+
+
+@pytest.mark.usefixtures("small_chunks")
 def test_a_server_that_breaks_off_each_time_elsewhere_is_given_up(in_folder: Path, scripted: Scripted) -> None:
     """Without ETag and Last-Modified each try begins anew: more than in the last one is no progress."""
     scripted.answers = [(200, {"Content-Length": "1000"}, body) for body in (b"half", b"half of it")] * 10
@@ -164,30 +176,46 @@ def test_a_server_that_breaks_off_each_time_elsewhere_is_given_up(in_folder: Pat
     assert len(scripted.asked) < 10
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_a_body_that_broke_off_is_gone_on_with(in_folder: Path, scripted: Scripted) -> None:
-    scripted.answers = [(200, {"Content-Length": "9", "ETag": '"1"'}, b"half"), (206, {}, b" more")]
+    scripted.answers = [HALF, REST]
     taken = Taken()
     fetch([f"{scripted.address}/a.zip"], taken)
     assert taken == [("a.zip", "half more")]
     assert scripted.ranges == [None, "bytes=4-"]
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_what_broke_off_in_an_earlier_run_is_gone_on_with(in_folder: Path, scripted: Scripted) -> None:
-    scripted.answers = [(200, {"Content-Length": "9", "ETag": '"1"'}, b"half")] + [(404, {}, b"")]
+    scripted.answers = [HALF, (404, {}, b"")]
     error_of([f"{scripted.address}/a.zip"])
-    scripted.answers = [(206, {}, b" more")]
+    scripted.answers = [REST]
     taken = Taken()
     fetch([f"{scripted.address}/a.zip"], taken)
     assert taken == [("a.zip", "half more")]
+    assert scripted.ranges == [None, "bytes=4-", "bytes=4-"]
     assert [path.name for path in in_folder.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("again", [[(200, {}, b"anew")], [(416, {}, b""), (200, {}, b"anew")]], ids=["200", "416"])
-def test_a_file_that_changed_meanwhile_is_fetched_anew(in_folder: Path, scripted: Scripted, again: list) -> None:
-    scripted.answers = [(200, {"Content-Length": "9", "ETag": '"1"'}, b"half"), *again]
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    "again",
+    [
+        [(200, {}, b"anew")],
+        [(416, {}, b""), (200, {}, b"anew")],
+        [(206, {"Content-Range": "bytes 4-8/9", "ETag": '"2"'}, b" more"), (200, {}, b"anew")],
+        [(206, {"Content-Range": "bytes 2-8/9", "ETag": '"1"'}, b"lf more"), (200, {}, b"anew")],
+    ],
+    ids=["whole", "no such range", "another file's range", "another range"],
+)
+def test_what_does_not_go_on_where_it_broke_off_is_fetched_anew(
+    in_folder: Path, scripted: Scripted, again: list
+) -> None:
+    scripted.answers = [HALF, *again]
     taken = Taken()
     fetch([f"{scripted.address}/a.zip"], taken)
     assert taken == [("a.zip", "anew")]
+    assert scripted.ranges == [None, "bytes=4-", None][: len(scripted.asked)]
 
 
 def test_a_web_page_is_not_taken_for_the_file(in_folder: Path, scripted: Scripted) -> None:

@@ -20,7 +20,12 @@ LOOK = Preprocessing(resize=40, crop=32)
 @pytest.fixture
 def project(in_folder: Path) -> Path:
     text = (PROJECT / "params.yaml").read_text()
-    text = text.replace("resize: 256", "resize: 40").replace("crop: 224", "crop: 32").replace("epochs: 10", "epochs: 1")
+    text = (
+        text.replace("batch_size: 32", "batch_size: 16")
+        .replace("resize: 256", "resize: 40")
+        .replace("crop: 224", "crop: 32")
+        .replace("epochs: 10", "epochs: 1")
+    )
     (in_folder / "params.yaml").write_text(text)
     draw_data_set(paths.images("mine"))
     network = build("mobilenet_v2")

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -143,15 +144,20 @@ def test_weights_of_another_network_are_refused(in_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [[torch.zeros(1)], torch.zeros(1), {"state_dict": {"a": torch.zeros(1)}}, {"a": torch.zeros(1), "epoch": 3}],
+    ("content", "problem"),
+    [
+        ([torch.zeros(1)], r"published\.pth: expected a state dict, names to tensors; received a list"),
+        (torch.zeros(1), r"published\.pth: expected a state dict, names to tensors; received a Tensor"),
+        ({"state_dict": {"a": torch.zeros(1)}}, "expected a state dict, names to tensors"),
+        ({"a": torch.zeros(1), "epoch": 3}, "expected a state dict, names to tensors"),
+    ],
     ids=["list", "tensor", "nested", "more than tensors"],
 )
-def test_what_is_no_state_dict_is_refused(in_folder: Path, content: object) -> None:
-    refused(save(content), "expected a state dict, names to tensors")
+def test_what_is_no_state_dict_is_refused(in_folder: Path, content: object, problem: str) -> None:
+    refused(save(content), problem)
 
 
-UNREADABLE = "not a whole file of tensors, or one that would run code when it is loaded"
+UNREADABLE = r"published\.pth is not a whole file of tensors, or one that would run code when it is loaded"
 
 
 @pytest.mark.parametrize("cut", ["empty", "page", "half", "pickle cut short"])
@@ -198,8 +204,8 @@ def test_earlier_weights_stay_if_the_new_ones_are_refused(in_folder: Path) -> No
 def test_earlier_weights_stay_if_writing_the_new_ones_breaks_off(
     in_folder: Path, whole: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(_: object, target: Path) -> None:
-        target.write_bytes(b"half")
+    def full_disk(_: object, target: BinaryIO) -> None:
+        target.write(b"half")
         raise OSError("no space left")
 
     file = save(whole)

@@ -2,14 +2,20 @@
 
 import shutil
 import stat
+import unicodedata
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from stages.common.errors import ProjectError
 from stages.common.pictures import is_picture
 
 GIB = 1 << 30  # bytes
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+LONGEST_NAME, LONGEST_PATH = 255, 800  # bytes
+DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"
+}
 
 
 def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> None:
@@ -37,13 +43,19 @@ def _checked(members: list[zipfile.ZipInfo], limit_gib: float) -> list[tuple[zip
     pictures = [(member, _path(member.filename)) for member in members if _wanted(member)]
     if not pictures:
         raise ProjectError(f"no pictures among its {len(members)} files")
-    seen: dict[str, str] = {}
+    names: dict[PurePosixPath, str] = {}
     for member, path in pictures:
         if problem := _problem(member, path):
-            raise ProjectError(f"its member {member.filename!r} {problem}; nothing was unpacked")
-        other = seen.setdefault(path.as_posix().casefold(), member.filename)
-        if other is not member.filename:
-            raise ProjectError(f"its members {other!r} and {member.filename!r} would be one file; nothing was unpacked")
+            raise ProjectError(f"its member {member.filename!r:.90} {problem}; nothing was unpacked")
+        place = _place(path)
+        if place in names:
+            raise ProjectError(
+                f"its members {names[place]!r} and {member.filename!r} would be one file; nothing was unpacked"
+            )
+        names[place] = member.filename
+    for place, name in names.items():
+        for parent in names.keys() & set(place.parents):
+            raise ProjectError(f"its member {names[parent]!r} would be the folder of {name!r}; nothing was unpacked")
     size = sum(member.file_size for member, _ in pictures)
     if size > limit_gib * GIB:
         raise ProjectError(
@@ -61,13 +73,28 @@ def _wanted(member: zipfile.ZipInfo) -> bool:
 def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
         return "points outside its folder"
-    if any(PureWindowsPath(part).is_reserved() for part in path.parts) or not member.filename.isprintable():
+    if len(str(path).encode()) > LONGEST_PATH or not all(map(_is_portable, path.parts)):
         return "has a name that not every system can write"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
     if member.flag_bits & 1:
         return "is encrypted"
+    if member.compress_type not in METHODS:
+        return "is packed in another way than by deflate"
     return None
+
+
+def _is_portable(name: str) -> bool:
+    """Whether a file or folder of this name gets just this name everywhere; Windows drops dots and spaces at its end,
+    and takes AUX.jpg for a device."""
+    device = name.partition(".")[0].rstrip(" ").upper() in DEVICES
+    control = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name)
+    return not device and not control and not name.endswith((".", " ")) and len(name.encode()) <= LONGEST_NAME
+
+
+def _place(path: PurePosixPath) -> PurePosixPath:
+    """The same for all paths that some system takes for one: by letter case, or by how an accent is written."""
+    return PurePosixPath(unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold()))
 
 
 def _path(name: str) -> PurePosixPath:

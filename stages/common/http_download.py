@@ -7,12 +7,13 @@ goes on. Proxies are those of the environment (http_proxy, https_proxy, no_proxy
 import hashlib
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
 from requests.exceptions import ChunkedEncodingError, ProxyError, SSLError
 from tqdm import tqdm
-from urllib3.exceptions import InvalidHeader, NewConnectionError
+from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from stages.common import paths
@@ -83,11 +84,20 @@ def _go_on(session: requests.Session, url: str, part: Path, progress: bool) -> N
             disable=None if progress else True,
         )  # fmt: skip
         with bar, part.open("ab") as file:
-            for chunk in response.iter_content(CHUNK):
+            for chunk in _body(response):
                 file.write(chunk)
                 bar.update(len(chunk))
     if expected is not None and _size(part) != expected:
         raise CutOffError(f"expected {expected} bytes, received {_size(part)}")
+
+
+def _body(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes in; iter_content forgets what it has of a chunk when the connection breaks."""
+    try:
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            yield chunk
+    except HTTPError as error:
+        raise ChunkedEncodingError(error) from error
 
 
 def _continues(response: requests.Response, part: Path) -> bool:
