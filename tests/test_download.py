@@ -189,7 +189,10 @@ def test_a_broken_archive_is_refused_and_the_next_place_is_taken(in_folder: Path
     broken, whole = pack(in_folder / "x/a.zip", PICTURES), pack(in_folder / "y/a.zip", PICTURES)
     edit(broken, change)
     write_params(in_folder, [broken])
-    with pytest.raises(ProjectError, match=r"x/a\.zip: not a zip file that can be unpacked \(.+\)\. Check the network"):
+    refused = (
+        r"x/a\.zip: (not a zip file that can be unpacked \(.+\)|its member .* is packed in another way than by deflate)"
+    )
+    with pytest.raises(ProjectError, match=refused):
         main("insects")
     assert list((in_folder / "data/raw").iterdir()) == []
     write_params(in_folder, [broken, whole])

@@ -122,7 +122,7 @@ def test_own_images_need_a_folder_and_an_entry(project: Project) -> None:
     assert len(project.files("data/mine/train")) == 16
     assert project.run("git", "status", "--porcelain", "data") == ""
     project.run("dvc", "add", "--quiet", "data/raw/mine")
-    assert project.run("git", "status", "--porcelain", "data").split() == ["??", "data/raw/mine.dvc"]
+    assert project.run("git", "status", "--porcelain", "-uall", "data").split() == ["??", "data/raw/mine.dvc"]
     (project.folder / "data/raw/mine.dvc").unlink()
     shutil.rmtree(project.folder / "data/raw/mine")
 
