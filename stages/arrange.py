@@ -42,7 +42,12 @@ def main(dataset: str) -> None:
 def arrangement(raw: Path, settings: Dataset) -> dict[str, Path]:
     """`{"train/CLASS/FILE": path below raw, …}` of a folder with train/ and val/, or with class folders only."""
     top = _content(raw)
-    folders = {SPLITS[folder.name.lower()]: folder for folder in _folders(top) if folder.name.lower() in SPLITS}
+    folders: dict[str, Path] = {}
+    for folder in _folders(top):
+        if (split := SPLITS.get(folder.name.lower())) in folders:
+            raise ProjectError(f"{top}: {folders[split].name}/ and {folder.name}/ are both {split}; keep one of them")
+        if split:
+            folders[split] = folder
     if not folders:
         return split_by_class(top, settings.val_fraction or DEFAULT_VAL_FRACTION, settings.seed)
     if not {"train", "val"} <= set(folders):

@@ -62,7 +62,7 @@ def torchvision_names(state: dict[str, Tensor], network: nn.Module) -> dict[str,
                 f"{name}: expected shape {tuple(expected[name].shape)}, received {tuple(tensor.shape)};"
                 f" these are not the weights of {type(network).__name__}"
             )
-    return found
+    return {name: tensor.to(expected[name].dtype) for name, tensor in found.items()}
 
 
 if __name__ == "__main__":

@@ -466,3 +466,10 @@ def test_all_broken_images_are_named_at_once(in_folder: Path) -> None:
         " data/raw/shapes/dogs/2.png: not a whole picture, 60 bytes"
     )
     assert not Path("data/shapes").exists()
+
+
+def test_two_folders_for_one_split_are_refused(in_folder: Path, drawn: Path) -> None:
+    shutil.copytree(drawn, RAW)
+    shutil.copytree(drawn / "val", RAW / "validation")
+    with pytest.raises(ProjectError, match=r"shapes: val/ and validation/ are both val; keep one of them"):
+        arrange()

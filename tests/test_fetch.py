@@ -26,9 +26,14 @@ Serve = Callable[[Path], str]
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long would have been waited, in seconds; nothing waits."""
+    """How long would have been waited, in seconds; nothing waits, and nothing is tried without end."""
     waited: list[float] = []
-    monkeypatch.setattr("time.sleep", waited.append)
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        assert len(waited) < 50
+
+    monkeypatch.setattr("time.sleep", wait)
     return waited
 
 

@@ -297,6 +297,12 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(server: Server) -> None:
     assert server.ranges() == [(None, None), ("bytes=300-", '"1"'), ("bytes=200-", '"2"')]
 
 
+def test_the_sign_of_an_earlier_version_is_forgotten(server: Server) -> None:
+    server.answers = [file(sent=300), answer(200, {}, OTHER, sent=200), file(OTHER, {})]
+    assert get(server.url) == OTHER
+    assert server.ranges()[2] == (None, None)
+
+
 def test_a_rest_of_another_version_is_not_taken(server: Server) -> None:
     """Some servers do not look at If-Range."""
     rest = answer(206, {"ETag": '"2"', "Content-Range": "bytes 300-899/900"}, OTHER[300:])

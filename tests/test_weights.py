@@ -228,3 +228,8 @@ def test_a_name_that_is_no_model_is_answered_with_those_there_are(in_folder: Pat
     write_params("mobilenet_v2", [Path("nowhere.pth")], "0" * 64)
     with pytest.raises(ProjectError, match=r"^params\.yaml: models has no entry 'resnet18'; it has: mobilenet_v2$"):
         main("resnet18")
+
+
+def test_weights_of_half_precision_are_kept_as_float32(in_folder: Path, backbone: State) -> None:
+    halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in backbone.items()}
+    assert {tensor.dtype for tensor in fetched(save(halved)).values()} == {torch.float32, torch.int64}

@@ -62,7 +62,7 @@ NetworkName = Annotated[str, AfterValidator(_network_name)]
 class Strict(BaseModel):
     """Settings that are fixed once read and know no other keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Model(Strict):
@@ -181,7 +181,13 @@ def known_as(path: str, table: dict[str, Any], name: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and DVC do."""
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and DVC do, and refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

@@ -7,11 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from stages.common.errors import ProjectError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # Pillow's names; to open EPS runs a program
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF's orientation
 
 
 def is_picture(path: Path) -> bool:
@@ -28,22 +38,29 @@ def open_picture(path: Path) -> Image.Image:
     """The picture as an RGB image, decoded whole and turned upright as its EXIF data says.
 
     What it holds counts, not its suffix. Of transparent pictures what shows on white is kept; 16-bit ones are
-    brought to 8 bits; CMYK and palettes are converted.
+    brought to 8 bits; CMYK and palettes are converted. Of several pages, as in TIFF, the first is the picture: the
+    others are most often smaller copies of it.
 
     Raises:
-        ProjectError: it cannot be decoded whole, is animated, or so large that it may be a decompression bomb.
+        ProjectError: it cannot be decoded whole, is animated, of another format or of numbers without a range,
+            or so large that it may be a decompression bomb.
     """
     try:
         with Image.open(path) as image:
+            if image.format not in FORMATS:
+                raise ProjectError(f"{path}: in the format {image.format}; expected one of {', '.join(FORMATS)}")
             frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format in ("GIF", "PNG", "WEBP"):
+            if frames > 1 and image.format not in ("MPO", "TIFF"):
                 raise ProjectError(f"{path}: animated, with {frames} frames; expected a still picture")
-            return _to_rgb(ImageOps.exif_transpose(image))
+            if image.mode == "F":
+                raise ProjectError(f"{path}: of floating point numbers; expected pixels of 8 or 16 bits")
+            image.load()
+            return _to_rgb(_upright(image))
+    except (ProjectError, FileNotFoundError, PermissionError):
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ProjectError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, which may be an attack") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
+    except Exception as error:  # decoders raise nearly anything on damaged data
         raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
 
 
@@ -68,6 +85,14 @@ def broken_pictures(files: list[Path], workers: int) -> list[str]:
 
     with decoders(workers) as threads:
         return [found for found in threads.map(reason, files) if found]
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # the pixels are whole, whatever is said of them
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
