@@ -31,6 +31,7 @@ CONTENT = random.Random(0).randbytes(1000)
 OTHER = random.Random(1).randbytes(900)
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 ETAG = {"ETag": '"1"'}
+SILENCE = 10  # seconds; longer than any limit that a test sets
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -99,7 +100,7 @@ class Server:
     def stall(self, handler: BaseHTTPRequestHandler) -> None:
         """The beginning of the file, and then silence."""
         file(sent=400)(handler)
-        self.closing.wait()
+        self.closing.wait(SILENCE)
 
 
 @pytest.fixture
@@ -376,7 +377,9 @@ def test_a_body_that_is_compressed_unasked_is_unpacked_and_never_gone_on_with(se
 def test_a_silent_server_is_left_and_its_file_gone_on_with(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_download, "STALL_TIMEOUT", 0.3)
     server.answers = [server.stall, file()]
+    began = time.monotonic()
     assert get(server.url) == CONTENT
+    assert time.monotonic() - began < SILENCE
     assert server.ranges()[1] == ("bytes=400-", '"1"')
 
 
@@ -384,10 +387,10 @@ def test_a_silent_server_is_left_and_its_file_gone_on_with(server: Server, monke
 def test_a_server_that_stays_silent_is_said_to(server: Server, monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
     def begin(handler: BaseHTTPRequestHandler) -> None:
         file(sent=0)(handler)
-        server.closing.wait()
+        server.closing.wait(SILENCE)
 
     def mute(handler: BaseHTTPRequestHandler) -> None:
-        server.closing.wait()
+        server.closing.wait(SILENCE)
 
     monkeypatch.setattr(http_download, "STALL_TIMEOUT", 0.1)
     server.answers = [begin if answers else mute] * 9
