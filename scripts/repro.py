@@ -8,18 +8,22 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 from scripts.results import results_table
 from stages.common import paths
 from stages.common.cli import ERRORS_FILE
 from stages.common.errors import ProjectError
-from stages.common.params import load_params
+from stages.common.params import Params, load_params
+
+STAGES = ("download", "arrange", "weights", "features", "train", "evaluate", "compare")
 
 
 def main() -> int:
     try:
         params = load_params()
+        check_manifests(params)
     except (ProjectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -28,34 +32,48 @@ def main() -> int:
         subprocess.run(["dvc", "repro", "--keep-going"], env={**os.environ, ERRORS_FILE: str(errors)}, check=False)
         reasons = errors.read_text(encoding="utf-8").splitlines() if errors.exists() else []
 
+    cells = list(product(params.models, params.datasets))
+    missing = missing_cells(cells)
     print("\nResults on the val images; each variant against the first, by the exact McNemar test:\n")
-    print(results_table(params))
-    missing = missing_cells([*params.models], [*params.datasets])
-    for model in params.models:
-        for dataset in params.datasets:
-            done = (model, dataset) not in missing
-            print(f"{'done' if done else 'MISSING':8}{model} on {dataset}{_figure(model, dataset) if done else ''}")
-    for reason in reasons or ["DVC's own messages above say it"] * bool(missing):
-        print(f"\nWhy: {reason}")
+    print(results_table(cell for cell in cells if cell not in missing))
+    for model, dataset in cells:
+        if (model, dataset) in missing:
+            print(f"MISSING {model} on {dataset}: {', '.join(missing[model, dataset])}")
+        else:
+            print(f"done    {model} on {dataset}: {paths.comparison(model, dataset)}")
+    if missing:
+        print("\nWhy:")
+        for reason in [*reasons, "of anything else, DVC's messages above tell"]:
+            print(f"  {reason}")
     return 1 if missing else 0
 
 
-def _figure(model: str, dataset: str) -> str:
-    return f": {paths.comparison(model, dataset)}"
+def check_manifests(params: Params) -> None:
+    """A name mistyped in params.yaml is to be found before the archive is fetched."""
+    for name, dataset in params.datasets.items():
+        if dataset.manifest and not (paths.MANIFESTS / dataset.manifest).is_file():
+            there = ", ".join(sorted(path.name for path in paths.MANIFESTS.glob("*")))
+            raise ProjectError(
+                f"params.yaml: datasets.{name}.manifest: {paths.MANIFESTS} has no file {dataset.manifest!r};"
+                f" it has: {there}"
+            )
 
 
-def missing_cells(models: list[str], datasets: list[str]) -> list[tuple[str, str]]:
-    """The networks and data sets of which a stage, as `dvc status` says, is not done or no longer true."""
+def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+    """The cells that are not done, or no longer true, each with its stages that `dvc status` names."""
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if status.returncode:
-        return [(model, dataset) for model in models for dataset in datasets]
+        return {cell: ["dvc status failed"] for cell in cells}
     changed = [name.partition("@")[::2] for name in json.loads(status.stdout) if "@" in name]
-    return [
-        (model, dataset)
-        for model in models
-        for dataset in datasets
-        if any(_touches(stage, key.split("-"), model, dataset) for stage, key in changed)
-    ]
+    concerning = {
+        cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=_place)
+        for cell in cells
+    }
+    return {cell: stages for cell, stages in concerning.items() if stages}
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage)
 
 
 def _touches(stage: str, key: list[str], model: str, dataset: str) -> bool:
@@ -67,4 +85,7 @@ def _touches(stage: str, key: list[str], model: str, dataset: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

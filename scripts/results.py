@@ -6,20 +6,22 @@ python -m scripts.results --readme   writes it into README.md, between its two m
 
 import json
 import sys
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from stages.common import paths
 from stages.common.files import written_whole
-from stages.common.params import Params, load_params
+from stages.common.params import load_params
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
 HEADER = ("network", "data set", "variant", "mistakes", "val accuracy", "95 % interval", "difference", "p-value")
 
 
-def results_table(params: Params) -> str:
-    """A Markdown table with a row for every cell whose comparison is there."""
-    rows = [row for model in params.models for dataset in params.datasets for row in _rows(model, dataset)]
+def results_table(cells: Iterable[tuple[str, str]]) -> str:
+    """A Markdown table with a row for every variant of these networks and data sets, where results are there."""
+    rows = [row for model, dataset in cells for row in _rows(model, dataset)]
     if not rows:
         return "no results yet\n"
     widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
@@ -38,9 +40,9 @@ def _rows(model: str, dataset: str) -> list[tuple[str, ...]]:
         interval = f"{numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f}"
         against = ("baseline", "")
         if "p_value" in numbers:
-            against = (f"{numbers['accuracy_difference']:+.3f}", f"{numbers['p_value']:.2g}")
+            against = (f"{numbers['accuracy_difference']:+.4f}", f"{numbers['p_value']:.2g}")
         mistakes = f"{cell['mistakes']} of {cell['images']}"
-        rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.3f}", interval, *against))
+        rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.4f}", interval, *against))
     return rows
 
 
@@ -52,7 +54,8 @@ def with_results(readme: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    results = results_table(load_params())
+    params = load_params()
+    results = results_table(product(params.models, params.datasets))
     if sys.argv[1:] == ["--readme"]:
         text = with_results(README.read_text(encoding="utf-8"), results)
         with written_whole(README) as part:

@@ -116,7 +116,7 @@ def test_ctrl_c_ends_at_once_without_a_stack_trace_and_a_second_run_is_refused(l
 
 def test_ctrl_c_while_torch_is_imported_shows_no_stack_trace(long_training: Project) -> None:
     stage = start(long_training, sys.executable, *STAGE)
-    time.sleep(0.7)
+    wait_for(lambda: "libtorch" in Path(f"/proc/{stage.pid}/maps").read_text())
     stage.send_signal(signal.SIGINT)
     printed, _ = stage.communicate()
     assert (printed, stage.returncode) == ("", -signal.SIGINT)

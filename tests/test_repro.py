@@ -189,9 +189,11 @@ def test_make_repro_goes_on_past_a_cell_that_cannot_run(project: Project) -> Non
     project.edit_params(lambda params: params["models"]["resnet18"].update(urls=["/nowhere/resnet18.pth"]))
     project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.001))
     done = project.run("sh", "-c", "python -m scripts.repro; echo status $?")
-    assert "MISSING resnet18 on shapes\n" in done
+    assert "MISSING resnet18 on shapes: weights" in done
+    assert "| resnet18 " not in done
+    assert "| mobilenet_v2 | shapes   | unfrozen |" in done
     assert "done    mobilenet_v2 on shapes: plots/mobilenet_v2/shapes-comparison.png" in done
-    assert "Why: resnet18.pth is not to be had: /nowhere/resnet18.pth: no such file." in done
+    assert "Why:\n  resnet18.pth is not to be had: /nowhere/resnet18.pth: no such file." in done
     assert done.endswith("status 1\n")
     assert read_table(project.folder / "plots/mobilenet_v2/shapes/frozen/history.tsv")[0]["lr"] == "0.001"
 
