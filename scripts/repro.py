@@ -66,14 +66,10 @@ def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[st
         return {cell: ["dvc status failed"] for cell in cells}
     changed = [name.partition("@")[::2] for name in json.loads(status.stdout) if "@" in name]
     concerning = {
-        cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=_place)
+        cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=STAGES.index)
         for cell in cells
     }
     return {cell: stages for cell, stages in concerning.items() if stages}
-
-
-def _place(stage: str) -> int:
-    return STAGES.index(stage)
 
 
 def _touches(stage: str, key: list[str], model: str, dataset: str) -> bool:
