@@ -6,26 +6,28 @@ Out: metrics/MODEL/DATASET.json: accuracies, and each variant against the first 
      plots/MODEL/DATASET-comparison.png
 """
 
-import json
-
 from stages.common import paths
 from stages.common.cli import run
+from stages.common.errors import ProjectError
 from stages.common.figures import Curve, draw_comparison, save_figure
-from stages.common.files import read_table, write_json, write_table
+from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.params import load_params
 from stages.common.statistics import mcnemar_exact
 
 Numbers = dict[str, float]
+CURVES = ("split", "epoch", "loss", "accuracy")
 
 
 def main(model: str, dataset: str) -> None:
     variants = list(load_params().variants)
-    metrics = {name: json.loads(paths.metrics(model, dataset, name).read_text(encoding="utf-8")) for name in variants}
-    rows = {name: read_table(paths.predictions(model, dataset, name)) for name in variants}
+    metrics = {name: read_json(paths.metrics(model, dataset, name)) for name in variants}
+    rows = {
+        name: read_table(paths.predictions(model, dataset, name), ("file", "label", "prediction")) for name in variants
+    }
+    check_same_images(model, dataset, rows)
     right = {name: [row["label"] == row["prediction"] for row in rows[name]] for name in variants}
     comparison = compare(metrics, right)
-    histories = {name: read_table(paths.history(model, dataset, name)) for name in variants}
-
+    histories = {name: read_table(paths.history(model, dataset, name), CURVES) for name in variants}
     write_table(paths.curves(model, dataset), curves_table(histories))
     images = metrics[variants[0]]["images"]
     figure = draw_comparison(
@@ -37,6 +39,18 @@ def main(model: str, dataset: str) -> None:
     write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
     for name, numbers in comparison.items():
         print(f"{name}: {describe(numbers)}".replace("\n", ", "))
+
+
+def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, str]]]) -> None:
+    """McNemar's test is of pairs: both variants' answers to one image."""
+    files = {name: [(row["file"], row["label"]) for row in table] for name, table in rows.items()}
+    baseline, *others = files
+    for name in others:
+        if files[name] != files[baseline]:
+            raise ProjectError(
+                f"{paths.predictions(model, dataset, name)} is of other images than"
+                f" {paths.predictions(model, dataset, baseline)}: run dvc repro, which evaluates both on the same"
+            )
 
 
 def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
@@ -63,9 +77,8 @@ def describe(numbers: Numbers) -> str:
 
 def curves_table(histories: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
     """All histories, one below the other."""
-    columns = ("split", "epoch", "loss", "accuracy")
     return [
-        {"variant": name, **{column: row[column] for column in columns}}
+        {"variant": name, **{column: row[column] for column in CURVES}}
         for name, history in histories.items()
         for row in history
     ]

@@ -8,6 +8,8 @@ Out: metrics/MODEL/DATASET/VARIANT.json
      the prediction), recall.tsv (class, images, recall) and mistakes.png, of the val images
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from stages.common import paths
 from stages.common.classifier import Classifier
 from stages.common.cli import run
 from stages.common.compute import Compute, choose_device
+from stages.common.errors import ProjectError
 from stages.common.examples import read_images
 from stages.common.figures import Mistake, draw_mistakes, save_figure
 from stages.common.files import write_json, write_table
@@ -32,10 +35,12 @@ def main(model: str, dataset: str, variant: str) -> None:
     cell, folder = (model, dataset, variant), paths.images(dataset)
     classifier = Classifier.load(paths.model(*cell))
     val = list_split(folder / "val")
+    check_classes(classifier, val, folder / "val")
     logits = run_classifier(classifier, val, runtime)
     metrics = measure(logits, val.labels)
     if (folder / "test").is_dir():
         test = list_split(folder / "test")
+        check_classes(classifier, test, folder / "test")
         of_test = measure(run_classifier(classifier, test, runtime), test.labels)
         metrics |= {f"test_{name}": value for name, value in of_test.items()}
 
@@ -49,6 +54,15 @@ def main(model: str, dataset: str, variant: str) -> None:
         f"{model} {dataset} {variant}: {metrics['mistakes']} of {metrics['images']} val images wrong, accuracy"
         f" {metrics['accuracy']:.4f} (95 % interval {metrics['accuracy_low']:.4f} to {metrics['accuracy_high']:.4f})"
     )
+
+
+def check_classes(classifier: Classifier, listed: LabelledFiles, folder: Path) -> None:
+    """An index among other classes would mean another one."""
+    if listed.classes != classifier.classes:
+        raise ProjectError(
+            f"{folder} has the classes {', '.join(listed.classes)}; the model was trained on"
+            f" {', '.join(classifier.classes)}. Run dvc repro, which trains on what is there"
+        )
 
 
 def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> Tensor:

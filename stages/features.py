@@ -17,13 +17,13 @@ from stages.common.compute import Compute, choose_device
 from stages.common.examples import READ_BATCH
 from stages.common.images import LabelledFiles, Preprocessing, list_split, read_squares, to_input
 from stages.common.network import load_pretrained, set_last_layer
-from stages.common.params import Runtime, load_params
+from stages.common.params import Runtime, known_as, load_params
 from stages.common.tensors import save_tensors
 
 
 def main(model: str, dataset: str) -> None:
     params = load_params()
-    settings = params.models[model]
+    settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
     compute = Compute(choose_device(params.runtime.device), params.precision)
     network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(compute.device)

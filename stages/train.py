@@ -30,7 +30,7 @@ from stages.common.tensors import load_tensors
 def main(model: str, dataset: str, variant: str) -> None:
     params = load_params()
     recipe = known_as("variants", params.variants, variant)
-    settings = params.models[model]
+    settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
     compute = Compute(choose_device(params.runtime.device), params.precision)
     if recipe.trainable == "head":
@@ -84,7 +84,7 @@ def check_enough(images: int, recipe: Variant, variant: str, dataset: str) -> No
 
 def read_embeddings(path: Path) -> tuple[list[str], Examples, Examples]:
     """Class names, train and val of a file of features@MODEL-DATASET."""
-    features = load_tensors(path)
+    features = load_tensors(path, ("classes", "train", "val"))
     return features["classes"], Embeddings(**features["train"]), Embeddings(**features["val"])
 
 

@@ -22,7 +22,10 @@ def cell(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]
         place = ("mobilenet_v2", "mine", variant)
         numbers = {"accuracy": right.count("1") / 10, "accuracy_low": 0.4, "accuracy_high": 0.9}
         write_json(paths.metrics(*place), {"images": 10, **numbers})
-        answers = [{"label": "a", "prediction": "a" if mark == "1" else "b"} for mark in right]
+        answers = [
+            {"file": f"val/a/{n}.png", "label": "a", "prediction": "a" if mark == "1" else "b"}
+            for n, mark in enumerate(right)
+        ]
         write_table(paths.predictions(*place), answers)
         rows = [(epoch, split, 1 / epoch, 0.9, 0.01) for epoch in (1, 2, 3) for split in ("train", "val")]
         names = ("epoch", "split", "loss", "accuracy", "lr")

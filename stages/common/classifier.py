@@ -36,7 +36,7 @@ class Classifier:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        content = load_tensors(path)
+        content = load_tensors(path, ("network", "classes", "resize", "crop", "mean", "std", "state_dict"))
         network = build(content["network"])
         set_last_layer(network, new_last_layer(network, len(content["classes"])))
         network.load_state_dict(content["state_dict"])

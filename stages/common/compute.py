@@ -24,4 +24,6 @@ def choose_device(name: str) -> torch.device:
         name = next(device for device, there in available.items() if there)
     elif not available[name]:
         raise ProjectError(f"params.yaml: runtime.device is {name}, which this machine does not have; set auto")
+    torch.backends.cudnn.deterministic = True  # on CUDA: the same bytes each time, and float32 that is not TF32
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)

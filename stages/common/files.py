@@ -4,9 +4,12 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from stages.common.errors import ProjectError
 
 
 @contextmanager
@@ -63,6 +66,18 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
             writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_json(path: Path) -> Any:
+    """Raises ProjectError if it is not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid JSON ({error}); run dvc repro") from error
+
+
+def read_table(path: Path, columns: Collection[str] = ()) -> list[dict[str, str]]:
+    """The rows of a file of `write_table`; raises ProjectError if it lacks one of `columns`, or has no rows."""
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    if missing := [column for column in columns if not rows or column not in rows[0]]:
+        raise ProjectError(f"{path}: no column {missing[0]}, or no rows; run dvc repro")
+    return rows

@@ -167,6 +167,8 @@ def _reason(error: Exception) -> str:
         return "the proxy that the environment names cannot be reached, or refused"
     if isinstance(error, SSLError):
         return f"no secure connection ({error})"
+    if isinstance(error, ChunkedEncodingError):  # around urllib3's error, whose last argument says what happened
+        return f"the connection broke ({error.args[0].args[-1]})"
     if isinstance(error, requests.ConnectionError):
         return "could not connect, or the connection broke"
     return f"failed ({error})"

@@ -58,11 +58,16 @@ def set_last_layer(network: nn.Module, layer: nn.Module) -> nn.Module:
 
 
 def load_pretrained(name: str, weights: Path) -> nn.Module:
-    """The network with the weights of weights@NAME; those of its last layer are random."""
+    """The network with the weights of weights@NAME; those of its last layer are random.
+
+    Raises:
+        ProjectError: they are another network's.
+    """
     network = build(name)
     last = last_layer_name(network)
     backbone = load_tensors(weights)
-    result = network.load_state_dict(backbone, strict=False)
-    assert set(result.missing_keys) == {f"{last}.weight", f"{last}.bias"}
-    assert not result.unexpected_keys
+    expected = {key: tensor.shape for key, tensor in network.state_dict().items() if not key.startswith(f"{last}.")}
+    if {key: tensor.shape for key, tensor in backbone.items()} != expected:
+        raise ProjectError(f"{weights}: not the weights of {name} that weights@{name} makes; run dvc repro")
+    network.load_state_dict(backbone, strict=False)
     return network

@@ -33,7 +33,15 @@ OTHER_NAMES = {  # what people know these settings as
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
-Urls = Annotated[list[str], Field(min_length=1)]
+
+
+def _url(url: str) -> str:
+    if not re.search(r"[^/]$", url.partition("?")[0]):
+        raise ValueError(f"an address or a path ends with the file's name; received {url!r}")
+    return url
+
+
+Urls = Annotated[list[Annotated[str, AfterValidator(_url)]], Field(min_length=1)]
 
 
 def _name(name: str) -> str:

@@ -58,8 +58,8 @@ def open_picture(path: Path) -> Image.Image:
             return _to_rgb(_upright(image))
     except (ProjectError, FileNotFoundError, PermissionError):
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ProjectError(f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, which may be an attack") from error
+    except Image.DecompressionBombError as error:
+        raise ProjectError(f"{path}: {' '.join(str(error).split())}") from error
     except Exception as error:  # decoders raise nearly anything on damaged data
         raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
 
@@ -68,7 +68,7 @@ def open_picture(path: Path) -> Image.Image:
 def decoders(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads to open pictures in. How Pillow's warnings are taken is set here: filters are the whole process's."""
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as threads:
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # from half of what is refused: large photos
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata, not of pixels
         yield threads
 

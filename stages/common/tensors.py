@@ -1,6 +1,9 @@
 """Files of tensors: written whole, and read as data only, so that no file can run code."""
 
+import errno
 import pickle
+import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,23 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
         torch.save(content, file)
 
 
-def load_tensors(path: Path) -> dict[str, Any]:
-    """A dict that `torch.save` wrote, on the CPU.
+def load_tensors(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
+    """A dict that `torch.save` wrote, with these `keys` or more, on the CPU.
 
     Raises:
         ProjectError: not such a file, or one whose pickle would run code.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings(action="ignore"):  # torch's, of pickles that it goes on to refuse
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is of a place before the file's start
+            raise
         raise ProjectError(
             f"{path.name} is not a whole file of tensors, or one that would run code when it is loaded"
         ) from error
     if not isinstance(content, dict):
         raise ProjectError(f"{path.name}: expected a state dict, names to tensors; received a {type(content).__name__}")
+    if missing := [key for key in keys if key not in content]:
+        raise ProjectError(f"{path}: no {missing[0]} in it, so not what this project writes there; run dvc repro")
     return content

@@ -1,0 +1,434 @@
+"""Whole stages on bad input: one line on stderr, exit status 1, and every file as it was before."""
+
+import pickle
+import re
+import shutil
+import stat
+import sys
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+import yaml
+from PIL import Image
+
+from stages.common.cli import run
+from tests.conftest import PROJECT, sha256_of, write_manifest, write_weights, zip_folder
+from tests.drawing import draw_data_set, draw_picture
+
+MODEL, DATA = "mobilenet_v2", "shapes"
+CELL = f"{MODEL} {DATA} frozen"
+RAW, IMAGES, MANIFEST = Path("data/raw/shapes"), Path("data/shapes"), Path("data/manifests/shapes.sha256")
+ARCHIVE, PUBLISHED = Path("served/shapes.zip"), Path(f"served/{MODEL}.pth")
+WEIGHTS, FEATURES, TRAINED = (
+    Path(f"{folder}.pt") for folder in (f"weights/{MODEL}", f"features/{MODEL}/{DATA}", f"models/{MODEL}/{DATA}/frozen")
+)
+METRICS = Path(f"metrics/{MODEL}/{DATA}/frozen.json")
+PLOTS = Path(f"plots/{MODEL}/{DATA}/frozen")
+STAGES = (
+    f"download {DATA}", f"arrange {DATA}", f"weights {MODEL}", f"features {MODEL} {DATA}", f"train {CELL}",
+    f"evaluate {CELL}", f"compare {MODEL} {DATA}",
+)  # fmt: skip
+
+
+def call(stage: str) -> int:
+    """The exit status of `python -m stages.STAGE …`, run in this process."""
+    name, *arguments = stage.split()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        try:
+            run(import_module(f"stages.{name}").main)
+        except SystemExit as stopped:
+            return stopped.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project in which every stage has run."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("DATA_MIRROR", raising=False)
+        draw_data_set(Path("served/shapes"), train=4, val=3)
+        zip_folder(ARCHIVE, Path("served/shapes"))
+        write_manifest(MANIFEST, Path("served/shapes"))
+        _, checksum = write_weights(PUBLISHED.parent, MODEL)
+        params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+        params["models"] = {MODEL: {"urls": [str(PUBLISHED)], "sha256": checksum, "resize": 36, "crop": 32}}
+        params["downloads"] = {DATA: {"urls": [str(ARCHIVE)]}}
+        params["datasets"] = {DATA: {"manifest": MANIFEST.name}}
+        params["variants"] = {"frozen": params["variants"]["frozen"] | {"epochs": 1, "batch_size": 4}}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        shutil.copytree(PROJECT / "stages", "stages", ignore=shutil.ignore_patterns("__pycache__"))
+        assert [call(stage) for stage in STAGES] == [0] * len(STAGES)
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, in_folder: Path) -> Path:
+    shutil.copytree(finished, in_folder, dirs_exist_ok=True)
+    return in_folder
+
+
+def everything() -> dict[str, bytes]:
+    """All files and their contents, but for the locks."""
+    found = (path for path in Path().rglob("*") if path.is_file() and path.parts[:2] != ("work", "locks"))
+    return {str(path): path.read_bytes() for path in found}
+
+
+def settings(key: str, value: object) -> Callable[[], None]:
+    """A change to params.yaml: ("variants.frozen.lr", -1)."""
+
+    def change() -> None:
+        params = yaml.safe_load(Path("params.yaml").read_text())
+        *above, last = key.split(".")
+        section = params
+        for name in above:
+            section = section.setdefault(name, {})
+        section[last] = value
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+
+    return change
+
+
+def recipe(**changes: object) -> Callable[[], None]:
+    def change() -> None:
+        for key, value in changes.items():
+            settings(f"variants.frozen.{key}", value)()
+
+    return change
+
+
+def content(path: Path, data: bytes | str) -> Callable[[], None]:
+    def change() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+
+    return change
+
+
+def cut(path: Path, share: float = 0.5) -> Callable[[], None]:
+    def change() -> None:
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(share * len(whole))])
+
+    return change
+
+
+def gone(path: Path) -> Callable[[], None]:
+    return lambda: shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def moved(source: Path, target: Path) -> Callable[[], None]:
+    def change() -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+
+    return change
+
+
+def saved(path: Path, change_content: Callable[[dict], object]) -> Callable[[], None]:
+    """Another content of a file of tensors."""
+    return lambda: torch.save(change_content(torch.load(path, weights_only=True)), path)
+
+
+class Payload:
+    """A pickle of this runs code when it is loaded."""
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (Path("ran"),)
+
+
+def code(path: Path) -> Callable[[], None]:
+    return lambda: path.write_bytes(pickle.dumps({"state_dict": Payload()}))
+
+
+def published(write: Callable[[], object]) -> Callable[[], None]:
+    """Other weights to fetch, with the checksum that they have."""
+
+    def change() -> None:
+        write()
+        settings(f"models.{MODEL}.sha256", sha256_of(PUBLISHED))()
+
+    return change
+
+
+def archive(*members: str | zipfile.ZipInfo, more: bytes = b"") -> Callable[[], None]:
+    def change() -> None:
+        with zipfile.ZipFile(ARCHIVE, "w") as zipped:
+            for member in members:
+                zipped.writestr(member, Path("served/shapes/train/discs/discs.0.png").read_bytes() + more)
+
+    return change
+
+
+def flag_as_encrypted() -> None:
+    packed = re.sub(rb"(PK\x01\x02.{4}).", lambda found: found[1] + b"\x01", ARCHIVE.read_bytes(), flags=re.DOTALL)
+    ARCHIVE.write_bytes(packed)
+
+
+def damage_archive() -> None:
+    packed = bytearray(ARCHIVE.read_bytes())
+    packed[len(packed) // 2] ^= 0xFF
+    ARCHIVE.write_bytes(packed)
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name)
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return member
+
+
+def own_images(*changes: Callable[[], None]) -> Callable[[], None]:
+    """Without a manifest: data/raw/shapes as it lies there."""
+
+    def change() -> None:
+        settings(f"datasets.{DATA}", {})()
+        for step in changes:
+            step()
+
+    return change
+
+
+def picture(path: Path, **options: object) -> Callable[[], None]:
+    """A picture of another kind in the place of `path`, with its suffix."""
+
+    def change() -> None:
+        mode = options.pop("mode", "RGB")
+        Image.new(mode, (9, 9)).save(path, **options)
+
+    return change
+
+
+def one_of_each() -> None:
+    shutil.rmtree(RAW)
+    for kind in ("discs", "squares"):
+        draw_picture(RAW / kind / "0.png", kind, 0)
+
+
+def twice(source: Path, target: Path) -> Callable[[], None]:
+    return lambda: shutil.copyfile(source, target)
+
+
+FIRST = RAW / "train/discs/discs.0.png"
+TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
+    # params.yaml, as every stage reads it
+    "no params.yaml": (STAGES[1], gone(Path("params.yaml")), "No such file or directory: 'params.yaml'"),
+    "no YAML": (STAGES[1], content(Path("params.yaml"), "seed: [0"), "params.yaml is not valid YAML: .*line 1"),
+    "an empty file": (STAGES[1], content(Path("params.yaml"), ""), "params.yaml: the whole file: "),
+    "a list": (STAGES[1], content(Path("params.yaml"), "- seed"), "params.yaml: the whole file: "),
+    "no UTF-8": (STAGES[1], content(Path("params.yaml"), b"seed: \xff"), "params.yaml is not valid YAML: "),
+    "a key twice": (STAGES[1], content(Path("params.yaml"), "seed: 0\nseed: 1"), "the key seed stands twice"),
+    "no seed": (STAGES[1], content(Path("params.yaml"), "precision: float32"), "params.yaml: seed: missing"),
+    "a near miss": (STAGES[4], recipe(lerning_rate=1), r"frozen\.lerning_rate: unknown key; did you mean lr\?"),
+    "a negative rate": (STAGES[4], recipe(lr=-1), r"frozen\.lr: .* greater than 0; received -1"),
+    "NaN for a rate": (STAGES[4], recipe(lr=float("nan")), r"frozen\.lr: .*received nan"),
+    "a word for a number": (STAGES[4], recipe(epochs="ten"), r"frozen\.epochs: .*integer; received 'ten'"),
+    "yes for a number": (STAGES[4], recipe(batch_size=True), r"frozen\.batch_size: .*received True"),
+    "no batch": (STAGES[4], recipe(batch_size=0), r"frozen\.batch_size: .*received 0"),
+    "a schedule without its steps": (STAGES[4], recipe(step_epochs=None), "schedule: step needs step_epochs and"),
+    "augmented features": (
+        STAGES[4],
+        recipe(augment={"min_scale": 1.0, "flip": True}),
+        r"frozen: augment needs trainable: all",
+    ),
+    "two problems": (STAGES[4], recipe(lr=-1, epochs=0), r"frozen\.epochs: .*; params.yaml: variants\.frozen\.lr: "),
+    "an unknown network": (STAGES[2], settings("models.resnet19", {}), r"models\.resnet19: .*did you mean resnet1"),
+    "a crop above the size": (STAGES[3], settings(f"models.{MODEL}.crop", 40), r"crop must not be above resize \(36\)"),
+    "no checksum": (STAGES[2], settings(f"models.{MODEL}.sha256", "none"), r"sha256: .*received 'none'"),
+    "no urls": (STAGES[0], settings(f"downloads.{DATA}.urls", []), r"downloads\.shapes\.urls: .*at least 1 item"),
+    "a url without a file": (
+        STAGES[0],
+        settings(f"downloads.{DATA}.urls", ["http://a/b/"]),
+        "ends with the file's name",
+    ),
+    "two ways to split": (STAGES[1], settings(f"datasets.{DATA}.val_fraction", 0.2), "give manifest or val_fraction"),
+    "a name with a hyphen": (STAGES[1], settings("datasets.a-b", {}), r"datasets\.a-b: a name is small letters"),
+    "a reserved name": (STAGES[1], settings("datasets.raw", {}), "the names raw and manifests are taken"),
+    "a download of nothing": (STAGES[0], settings("downloads.x", {"urls": ["x.zip"]}), r"downloads\.x has no entry"),
+    "an unknown device": (STAGES[3], settings("runtime.device", "tpu"), r"runtime\.device: .*'cpu'.*received 'tpu'"),
+    "an absent device": (STAGES[3], settings("runtime.device", "mps"), "runtime.device is mps, which this machine"),
+    # names on the command line
+    "no such download": ("download x", lambda: None, "downloads has no entry 'x'; it has: shapes"),
+    "no such data set": ("arrange x", lambda: None, "datasets has no entry 'x'; it has: shapes"),
+    "no such network": ("weights x", lambda: None, "models has no entry 'x'; it has: mobilenet_v2"),
+    "no such network to embed": (f"features x {DATA}", lambda: None, "models has no entry 'x'"),
+    "no such variant": (f"train {MODEL} {DATA} x", lambda: None, "variants has no entry 'x'; it has: frozen"),
+    "no such network to train": (f"train x {DATA} frozen", lambda: None, "models has no entry 'x'"),
+    # archives
+    "no archive": (STAGES[0], gone(ARCHIVE), r"shapes.zip is not to be had: served/shapes.zip: no such file"),
+    "an empty archive": (STAGES[0], content(ARCHIVE, b""), "not a zip file"),
+    "a page for an archive": (STAGES[0], content(ARCHIVE, "<!DOCTYPE html>"), "not a zip file"),
+    "a truncated archive": (STAGES[0], cut(ARCHIVE), "not a zip file"),
+    "a damaged archive": (STAGES[0], damage_archive, "not a zip file that can be unpacked|missing or changed"),
+    "an encrypted archive": (STAGES[0], flag_as_encrypted, "is encrypted; nothing was unpacked"),
+    "a path upwards": (STAGES[0], archive("../x.png"), r"its member '\.\./x.png' points outside its folder"),
+    "an absolute path": (STAGES[0], archive("/tmp/x.png"), "points outside its folder"),
+    "a drive": (STAGES[0], archive("C:/x.png"), "points outside its folder"),
+    "a device": (STAGES[0], archive("a/aux.png"), "has a name that not every system can write"),
+    "a link": (STAGES[0], archive(link("a/x.png")), "is a link"),
+    "names that differ by case": (STAGES[0], archive("a/x.png", "A/X.png"), "would be one file"),
+    "a file that is a folder": (STAGES[0], archive("a.png", "a.png/b.png"), "would be the folder of"),
+    "a bomb": (STAGES[0], settings("runtime.unpack_limit_gib", 1e-9), "more than runtime.unpack_limit_gib"),
+    "no pictures": (STAGES[0], archive("a/x.txt"), "no pictures among its 1 files"),
+    "other pictures": (
+        STAGES[0],
+        archive("a/x.png"),
+        "13 of the 14 images in data/manifests/shapes.sha256 are missing",
+    ),
+    # raw images
+    "no raw folder": (STAGES[1], gone(RAW), "data/raw/shapes is not there: put the images in it"),
+    "no manifest": (STAGES[1], gone(MANIFEST), "No such file or directory: 'data/manifests/shapes.sha256'"),
+    "a bad line": (STAGES[1], content(MANIFEST, "abc"), "shapes.sha256, line 1: expected a sha256.*received 'abc'"),
+    "an image gone": (STAGES[1], gone(FIRST), "1 of the 14 images .* are missing or changed: train/discs/discs.0.png"),
+    "an image changed": (
+        STAGES[1],
+        picture(FIRST),
+        "1 of the 14 images .* are missing or changed: train/discs/discs.0.png",
+    ),
+    "an empty raw folder": (
+        STAGES[1],
+        own_images(gone(RAW / "train"), gone(RAW / "val")),
+        "expected two or more folders of images",
+    ),
+    "one class": (
+        STAGES[1],
+        own_images(gone(RAW / "train/discs"), gone(RAW / "val/discs")),
+        r"found squares/ \(4 images\)",
+    ),
+    "a class without images": (
+        STAGES[1],
+        own_images(*(gone(RAW / f"train/discs/discs.{n}.png") for n in range(4))),
+        r"found discs/ \(0 images\)",
+    ),
+    "a class of val alone": (
+        STAGES[1],
+        own_images(lambda: shutil.copytree(RAW / "val/discs", RAW / "val/rings")),
+        "train and val must have the same classes; only one of the two has rings",
+    ),
+    "train alone": (STAGES[1], own_images(gone(RAW / "val")), "found train without val"),
+    "train and test": (STAGES[1], own_images(moved(RAW / "val", RAW / "test")), "found test and train without val"),
+    "two folders for val": (
+        STAGES[1],
+        own_images(lambda: shutil.copytree(RAW / "val", RAW / "valid")),
+        "val/ and valid/ are both val",
+    ),
+    "one image a class": (STAGES[1], own_images(one_of_each), "one image cannot be split into train and val"),
+    "a leak": (
+        STAGES[1],
+        own_images(twice(FIRST, RAW / "val/discs/9.png")),
+        "1 pictures are in more than one of train",
+    ),
+    "an empty picture": (
+        STAGES[1],
+        own_images(content(FIRST, b"")),
+        r"1 of 14 pictures .*discs.0.png: not a whole picture, 0",
+    ),
+    "a truncated picture": (STAGES[1], own_images(cut(FIRST)), "discs.0.png: not a whole picture"),
+    "a page for a picture": (
+        STAGES[1],
+        own_images(content(FIRST, "<html>")),
+        "discs.0.png: not a whole picture, 6 bytes",
+    ),
+    "an animation": (
+        STAGES[1],
+        own_images(picture(FIRST, format="GIF", save_all=True, append_images=[Image.new("RGB", (9, 9), "red")])),
+        "discs.0.png: animated, with 2 frames; expected a still picture",
+    ),
+    "another format": (
+        STAGES[1],
+        own_images(picture(FIRST, format="EPS")),
+        "discs.0.png: in the format EPS; expected one of",
+    ),
+    "floats": (
+        STAGES[1],
+        own_images(picture(FIRST, format="TIFF", mode="F")),
+        "discs.0.png: of floating point numbers",
+    ),
+    # weights
+    "no weights": (STAGES[2], gone(PUBLISHED), r"mobilenet_v2.pth is not to be had: .*no such file"),
+    "another checksum": (STAGES[2], cut(PUBLISHED), "expected sha256 [0-9a-f]{64}, received"),
+    "truncated weights": (STAGES[2], published(cut(PUBLISHED)), "is not a whole file of tensors"),
+    "a page for weights": (STAGES[2], published(content(PUBLISHED, "<html>")), "is not a whole file of tensors"),
+    "code for weights": (STAGES[2], published(code(PUBLISHED)), "one that would run code when it is loaded"),
+    "a list for weights": (STAGES[2], published(saved(PUBLISHED, list)), "expected a state dict, .*received a list"),
+    "numbers for weights": (STAGES[2], published(saved(PUBLISHED, lambda _: {"a": 1})), "expected a state dict"),
+    "too few tensors": (
+        STAGES[2],
+        published(saved(PUBLISHED, lambda state: dict(list(state.items())[1:]))),
+        "expected 312 tensors before the last layer, received 311",
+    ),
+    "another shape": (
+        STAGES[2],
+        published(saved(PUBLISHED, lambda state: {name: tensor[None] for name, tensor in state.items()})),
+        "expected shape .* these are not the weights of MobileNetV2",
+    ),
+    "a last layer that is a Conv": (
+        "weights squeezenet1_1",
+        settings("models.squeezenet1_1", {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 36, "crop": 32}),
+        "the last layer of SqueezeNet is classifier.1, a Conv2d; expected a Linear",
+    ),
+    # what earlier stages made, damaged since
+    "no images to embed": (STAGES[3], gone(IMAGES), "data/shapes/train"),
+    "no weights to embed with": (STAGES[3], gone(WEIGHTS), "weights/mobilenet_v2.pt"),
+    "truncated weights to embed with": (STAGES[3], cut(WEIGHTS), "mobilenet_v2.pt is not a whole file of tensors"),
+    "another network's weights": (
+        STAGES[3],
+        saved(WEIGHTS, lambda _: torchvision.models.resnet18().state_dict()),
+        "weights/mobilenet_v2.pt: not the weights of mobilenet_v2 that",
+    ),
+    "an image damaged since": (
+        STAGES[3],
+        cut(IMAGES / "train/discs/discs.0.png"),
+        "discs/discs.0.png: not a whole picture",
+    ),
+    "code for trained weights": (STAGES[3], code(WEIGHTS), "would run code when it is loaded"),
+    "no features": (STAGES[4], gone(FEATURES), "features/mobilenet_v2/shapes.pt"),
+    "truncated features": (STAGES[4], cut(FEATURES), "shapes.pt is not a whole file of tensors"),
+    "code for features": (STAGES[4], code(FEATURES), "would run code when it is loaded"),
+    "something else for features": (
+        STAGES[4],
+        saved(FEATURES, lambda _: {"a": 1}),
+        "features/mobilenet_v2/shapes.pt: no classes in it",
+    ),
+    "fewer images than a batch": (STAGES[4], recipe(batch_size=9), r"has 8 images, fewer than .*batch_size \(9\)"),
+    "a loss that is not finite": (STAGES[4], recipe(lr=1e38, epochs=9), "the loss is (nan|inf) in epoch .*; lower lr"),
+    "no model": (STAGES[5], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.pt"),
+    "a truncated model": (STAGES[5], cut(TRAINED), "frozen.pt is not a whole file of tensors"),
+    "code for a model": (STAGES[5], code(TRAINED), "would run code when it is loaded"),
+    "something else for a model": (STAGES[5], saved(TRAINED, lambda _: {"a": 1}), "frozen.pt: no network in it"),
+    "no images to evaluate": (STAGES[5], gone(IMAGES / "val"), "data/shapes/val"),
+    "a class gone since": (
+        STAGES[5],
+        gone(IMAGES / "val/discs"),
+        "data/shapes/val has the classes squares; the model was trained on discs, squares",
+    ),
+    "no metrics": (STAGES[6], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
+    "truncated metrics": (STAGES[6], cut(METRICS), "frozen.json: not valid JSON"),
+    "no predictions": (STAGES[6], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
+    "other predictions": (
+        STAGES[6],
+        content(PLOTS / "predictions.tsv", "a\tb\n1\t2\n"),
+        "predictions.tsv: no column file",
+    ),
+    "an empty history": (STAGES[6], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_bad_input_is_one_line_and_changes_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    stage, break_it, said = TABLE[case]
+    break_it()
+    before = everything()
+    status = call(stage)
+    line = capsys.readouterr().err
+    assert re.fullmatch(rf"error: .*({said}).*\n", line), line
+    assert status == 1
+    assert everything() == before
