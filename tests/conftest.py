@@ -20,6 +20,7 @@ import yaml
 
 from tests.drawing import draw_data_set
 
+pytest_plugins = ["tests.finished"]
 torch.set_num_threads(1)  # tests run in parallel
 
 PROJECT = Path(__file__).parent.parent

@@ -4,10 +4,8 @@ import pickle
 import re
 import shutil
 import stat
-import sys
 import zipfile
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,69 +14,16 @@ import torchvision
 import yaml
 from PIL import Image
 
-from stages.common.cli import run
-from tests.conftest import PROJECT, sha256_of, write_manifest, write_weights, zip_folder
-from tests.drawing import draw_data_set, draw_picture
+from tests.conftest import sha256_of
+from tests.drawing import draw_picture
+from tests.finished import ARCHIVE, DATA, MANIFEST, MODEL, PUBLISHED, STAGES, call, everything
 
-MODEL, DATA = "mobilenet_v2", "shapes"
-CELL = f"{MODEL} {DATA} frozen"
-RAW, IMAGES, MANIFEST = Path("data/raw/shapes"), Path("data/shapes"), Path("data/manifests/shapes.sha256")
-ARCHIVE, PUBLISHED = Path("served/shapes.zip"), Path(f"served/{MODEL}.pth")
+RAW, IMAGES = Path("data/raw/shapes"), Path("data/shapes")
 WEIGHTS, FEATURES, TRAINED = (
     Path(f"{folder}.pt") for folder in (f"weights/{MODEL}", f"features/{MODEL}/{DATA}", f"models/{MODEL}/{DATA}/frozen")
 )
 METRICS = Path(f"metrics/{MODEL}/{DATA}/frozen.json")
 PLOTS = Path(f"plots/{MODEL}/{DATA}/frozen")
-STAGES = (
-    f"download {DATA}", f"arrange {DATA}", f"weights {MODEL}", f"features {MODEL} {DATA}", f"train {CELL}",
-    f"evaluate {CELL}", f"compare {MODEL} {DATA}",
-)  # fmt: skip
-
-
-def call(stage: str) -> int:
-    """The exit status of `python -m stages.STAGE …`, run in this process."""
-    name, *arguments = stage.split()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [name, *arguments])
-        try:
-            run(import_module(f"stages.{name}").main)
-        except SystemExit as stopped:
-            return stopped.code
-    return 0
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small project in which every stage has run."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("DATA_MIRROR", raising=False)
-        draw_data_set(Path("served/shapes"), train=4, val=3)
-        zip_folder(ARCHIVE, Path("served/shapes"))
-        write_manifest(MANIFEST, Path("served/shapes"))
-        _, checksum = write_weights(PUBLISHED.parent, MODEL)
-        params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-        params["models"] = {MODEL: {"urls": [str(PUBLISHED)], "sha256": checksum, "resize": 36, "crop": 32}}
-        params["downloads"] = {DATA: {"urls": [str(ARCHIVE)]}}
-        params["datasets"] = {DATA: {"manifest": MANIFEST.name}}
-        params["variants"] = {"frozen": params["variants"]["frozen"] | {"epochs": 1, "batch_size": 4}}
-        Path("params.yaml").write_text(yaml.safe_dump(params))
-        shutil.copytree(PROJECT / "stages", "stages", ignore=shutil.ignore_patterns("__pycache__"))
-        assert [call(stage) for stage in STAGES] == [0] * len(STAGES)
-    return folder
-
-
-@pytest.fixture
-def project(finished: Path, in_folder: Path) -> Path:
-    shutil.copytree(finished, in_folder, dirs_exist_ok=True)
-    return in_folder
-
-
-def everything() -> dict[str, bytes]:
-    """All files and their contents, but for the locks."""
-    found = (path for path in Path().rglob("*") if path.is_file() and path.parts[:2] != ("work", "locks"))
-    return {str(path): path.read_bytes() for path in found}
 
 
 def settings(key: str, value: object) -> Callable[[], None]:
@@ -422,7 +367,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
 
 @pytest.mark.parametrize("case", TABLE)
 def test_bad_input_is_one_line_and_changes_nothing(
-    project: Path, capsys: pytest.CaptureFixture[str], case: str
+    finished_project: Path, capsys: pytest.CaptureFixture[str], case: str
 ) -> None:
     stage, break_it, said = TABLE[case]
     break_it()

@@ -14,9 +14,12 @@ from stages.common.files import written_whole
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Raises OSError, also where torch itself would raise a RuntimeError because the disk is full."""
+    """Raises OSError where the disk is full; torch by itself hides that behind a RuntimeError."""
     with written_whole(path) as part, part.open("wb") as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_tensors(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
