@@ -1,11 +1,15 @@
 """stages/common/params.py: what params.yaml may say, and what is answered when it says something else."""
 
+import contextlib
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
 import torchvision
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -302,6 +306,8 @@ def test_a_word_that_only_resembles_a_number_stays_a_word(in_folder: Path, word:
         (b"seed: [", r"^params\.yaml is not valid YAML: while parsing a flow node"),
         (b"seed: \xff", r"^params\.yaml is not valid YAML: 'utf-8' codec can't decode"),
         (b"", r"^params\.yaml: the whole file: Input should be a valid dictionary .*; received None$"),
+        (b"seed: 2026-99-99", r"^params\.yaml is not valid YAML: month must be in 1\.\.12$"),
+        (b"[" * 9999, r"^params\.yaml is not valid YAML: maximum recursion depth exceeded"),
         (b"- seed", r"^params\.yaml: the whole file: Input should be a valid dictionary .*; received \['seed'\]$"),
     ],
 )
@@ -338,3 +344,63 @@ def test_numbers_are_numbers_and_keys_stand_once(tmp_path: Path, line: str, othe
     path.write_text((PROJECT / "params.yaml").read_text().replace(line, other, 1))
     with pytest.raises(ProjectError, match=re.escape(problem)):
         load_params(path)
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.dates() | st.binary(max_size=9)
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SCALARS, inner, max_size=3), max_leaves=9
+)
+
+
+def places(section: dict, above: tuple = ()) -> list[tuple]:
+    """Every key of the small params.yaml, each with those above it."""
+    found = [(*above, key) for key in section]
+    return found + [
+        place for key in section if isinstance(section[key], dict) for place in places(section[key], (*above, key))
+    ]
+
+
+@given(place=st.sampled_from(places(settings())), key=st.none() | SCALARS, value=ANYTHING)
+def test_whatever_stands_anywhere_is_a_setting_or_one_line(place: tuple, key: object, value: object) -> None:
+    """Another value under a key, or under another key beside it."""
+    params = settings()
+    section = params
+    for name in place[:-1]:
+        section = section[name]
+    section[place[-1] if key is None else key] = value
+    read_or_refuse(yaml.dump(params, allow_unicode=True).encode())
+
+
+PIECES = [
+    *"[]{}:-?,&*!|>'\"# \n",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!!bool ",
+    "!!timestamp ",
+    "<<: ",
+    "2026-99-99",
+    "x",
+    "1",
+    "seed: ",
+]
+
+
+@given(st.text() | ANYTHING.map(yaml.dump) | st.lists(st.sampled_from(PIECES)).map("".join))
+def test_any_text_is_settings_or_one_line(text: str) -> None:
+    read_or_refuse(text.encode())
+
+
+@given(st.binary(), st.integers(0, 999))
+def test_any_bytes_amid_settings_are_settings_or_one_line(inserted: bytes, at: int) -> None:
+    whole = yaml.dump(settings()).encode()
+    read_or_refuse(whole[:at] + inserted + whole[at:])
+
+
+def read_or_refuse(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(ProjectError):
+        path = Path(folder, "params.yaml")
+        path.write_bytes(content)
+        assert isinstance(load_params(path), Params)

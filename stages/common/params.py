@@ -171,9 +171,10 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     Raises:
         ProjectError: with every problem found, each with its key, what is allowed and what came.
     """
+    written = path.read_bytes()
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(written.decode(), Loader=_Loader)
+    except Exception as error:  # PyYAML raises nearly anything: a ValueError on 2026-99-99, a KeyError on !!bool x
         raise ProjectError(f"{path} is not valid YAML: {error}") from error
     try:
         return Params.model_validate(content)
