@@ -146,7 +146,8 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory, server: Callable[[Path], str]) -> Project:
     """Both networks with weights from a seed, one small data set out of a served zip; the graph has run once."""
-    folder, served = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("served")
+    folder = tmp_path_factory.mktemp("a project") / "Bäume und 树"  # so the whole graph runs in such a folder
+    served = tmp_path_factory.mktemp("served")
     copy_code(folder)
     draw_data_set(served / "drawn")
     zip_folder(served / "shapes.zip", served / "drawn", wrapped_in="shapes_data")
