@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, clean_environment
+from tests.conftest import Project, clean_environment, wait_for
 
 pytestmark = pytest.mark.xdist_group("repro")
 KILLS = 10
@@ -66,13 +66,6 @@ def test_after_kill_9_at_random_moments_the_next_repro_gives_the_same_bytes(
     assert (project.folder / "dvc.lock").read_bytes() == (small_project.folder / "dvc.lock").read_bytes()
     assert project.files("work/checkpoints") == {}
     assert [path for path in project.folder.rglob("*.part") if ".dvc" not in path.parts] == []
-
-
-def wait_for(condition, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture
