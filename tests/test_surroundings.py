@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import clean_environment
+from tests.conftest import PROJECT, clean_environment, copy_code
 from tests.finished import STAGES, call, everything
 
 MIB = 1 << 20  # bytes
@@ -57,45 +57,76 @@ def test_on_a_full_disk_a_stage_ends_with_one_line_and_leaves_all_as_it_was(
 
 
 @pytest.fixture
-def read_only(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The finished project, of which only work/ can be written by who runs the test."""
+def copy(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The finished project, which the test runs in, where everyone may look."""
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
         shutil.copytree(finished, folder, dirs_exist_ok=True)
-        root = os.geteuid() == 0
-        for path in (Path(folder), *Path(folder).rglob("*")):
-            path.chmod(0o555 if path.is_dir() else 0o444)
-        for path in (Path(folder, "work"), *Path(folder, "work").rglob("*")):
-            os.chown(path, NOBODY if root else -1, -1)
-            path.chmod(0o755)
         monkeypatch.chdir(folder)
-        if root:  # may write everywhere
-            os.seteuid(NOBODY)
-        yield Path(folder)
-        if root:
-            os.seteuid(0)
-        for path in (Path(folder), *Path(folder).rglob("*")):
-            path.chmod(0o755)
+        yield
+        allow(folders=0o755, files=0o644)
+        monkeypatch.undo()
+
+
+def allow(folders: int, files: int) -> None:
+    """Set the modes of all that is not in work/; it is given to nobody, since root may write everywhere."""
+    for path in (Path(), *Path().rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, -1)
+        if path.parts[:1] != ("work",):
+            path.chmod(folders if path.is_dir() else files)
+
+
+def call_as_nobody(stage: str) -> int:
+    if os.geteuid():
+        return call(stage)
+    os.seteuid(NOBODY)
+    try:
+        return call(stage)
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_where_nothing_can_be_written_a_stage_ends_with_one_line(
-    read_only: Path, capsys: pytest.CaptureFixture[str], stage: str
+def test_in_folders_that_cannot_be_written_a_stage_ends_with_one_line(
+    copy: None, capsys: pytest.CaptureFixture[str], stage: str
 ) -> None:
+    allow(folders=0o555, files=0o444)
     before = everything()
-    status, line = call(stage), capsys.readouterr().err
+    status, line = call_as_nobody(stage), capsys.readouterr().err
     assert re.fullmatch(r"error: .*Permission denied: '.*\n", line), line
-    assert "locks" not in line
     assert status == 1
     assert everything() == before
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_files_that_cannot_be_written_are_replaced(copy: None, stage: str) -> None:
+    allow(folders=0o755, files=0o444)
+    assert call_as_nobody(stage) == 0
+
+
+def test_files_that_cannot_be_read_are_one_line(copy: None, capsys: pytest.CaptureFixture[str]) -> None:
+    allow(folders=0o755, files=0)
+    assert call_as_nobody(STAGES[1]) == 1
+    assert capsys.readouterr().err == "error: [Errno 13] Permission denied: 'params.yaml'\n"
+
+
 def test_where_no_lock_can_be_written_a_stage_ends_with_one_line(
-    read_only: Path, capsys: pytest.CaptureFixture[str]
+    copy: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("work/locks").rename("work/elsewhere")
-    Path("work").chmod(0o555)
-    assert call(STAGES[1]) == 1
-    assert capsys.readouterr().err == "error: [Errno 13] Permission denied: 'work/locks'\n"
+    shutil.rmtree("work")
+    allow(folders=0o555, files=0o644)
+    assert call_as_nobody(STAGES[1]) == 1
+    assert capsys.readouterr().err == "error: [Errno 13] Permission denied: 'work'\n"
+
+
+def test_without_a_git_repository_dvc_says_so_in_one_line(in_folder: Path) -> None:
+    copy_code(in_folder)
+    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
+    done = subprocess.run(["dvc", "repro"], env=clean_environment(), capture_output=True, text=True)
+    assert done.returncode
+    assert re.search(r"^ERROR: .* is not a git repository$", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("stage", STAGES)
