@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stages.common import paths
 from stages.common.cli import run
-from stages.common.compute import Compute, choose_device
+from stages.common.compute import Compute, choose_compute
 from stages.common.examples import READ_BATCH
 from stages.common.images import LabelledFiles, Preprocessing, list_split, read_squares, to_input
 from stages.common.network import load_pretrained, set_last_layer
@@ -25,7 +25,7 @@ def main(model: str, dataset: str) -> None:
     params = load_params()
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = Compute(choose_device(params.runtime.device), params.precision)
+    compute = choose_compute(params.runtime.device, params.precision)
     network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(compute.device)
     features: dict[str, object] = {}
     for split in ("train", "val"):

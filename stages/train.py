@@ -15,7 +15,7 @@ from stages.common import paths
 from stages.common.checkpoint import Checkpoint
 from stages.common.classifier import Classifier
 from stages.common.cli import run
-from stages.common.compute import Compute, choose_device
+from stages.common.compute import choose_compute
 from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings, Examples, read_images
 from stages.common.files import write_table
@@ -32,7 +32,7 @@ def main(model: str, dataset: str, variant: str) -> None:
     recipe = known_as("variants", params.variants, variant)
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = Compute(choose_device(params.runtime.device), params.precision)
+    compute = choose_compute(params.runtime.device, params.precision)
     if recipe.trainable == "head":
         classes, train, val = read_embeddings(paths.features(model, dataset))
     else:

@@ -139,3 +139,14 @@ def test_crops_cover_the_share_of_the_area_that_was_asked_for() -> None:
     assert ratio.max() < 1.4
     assert across.min() < 4
     assert across.max() > 44
+
+
+def test_the_first_epochs_crops_may_be_smaller() -> None:
+    """The same part of the image, in fewer pixels."""
+    square = torch.arange(48, dtype=torch.uint8).expand(1, 3, 48, 48)
+    augment = Augment(min_scale=0.5, flip=True, small_crop=32, small_epochs=2)
+    sides = [to_augmented_input(square, LOOK, augment, 0, epoch, [0]).shape[-1] for epoch in (1, 2, 3)]
+    assert sides == [32, 32, 40]
+    whole = to_augmented_input(square, LOOK, Augment(min_scale=0.5, flip=True), 0, 1, [0])
+    small = to_augmented_input(square, LOOK, augment, 0, 1, [0])
+    assert torch.allclose(TF.resize(whole, [32, 32]), small, atol=0.02)

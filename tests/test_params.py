@@ -155,6 +155,11 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             0,
             "variants.unfrozen.augment.min_scale: Input should be greater than 0; received 0",
         ),
+        (
+            "variants.unfrozen.augment.small_crop",
+            128,
+            "variants.unfrozen.augment: small_crop and small_epochs go together: the first epochs' crop, and their number",
+        ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (
             "variants.frozen.augment",

@@ -1,5 +1,6 @@
 """The device that computes, and in what precision."""
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,24 @@ class Compute:
     def autocast(self) -> torch.autocast:
         """The context in which networks compute in `precision`; their weights stay float32."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+def choose_compute(device: str, precision: str) -> Compute:
+    """The device of runtime.device with params.yaml's precision; warns where that would be slow."""
+    chosen = Compute(choose_device(device), precision)
+    if precision == "bfloat16" and chosen.device.type == "cpu" and not _has_bfloat16_instructions():
+        print(
+            "warning: this processor has no instructions for bfloat16, which makes it slow; params.yaml can say"
+            " precision: float32 (results will differ by rounding)",
+            file=sys.stderr,
+        )
+    return chosen
+
+
+def _has_bfloat16_instructions() -> bool:
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch
+        return True
+    return any(has for name, has in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def choose_device(name: str) -> torch.device:

@@ -83,13 +83,16 @@ def to_input(squares: Tensor, preprocessing: Preprocessing) -> Tensor:
 def to_augmented_input(
     squares: Tensor, preprocessing: Preprocessing, augment: Augment, seed: int, epoch: int, images: Sequence[int]
 ) -> Tensor:
-    """(N, 3, S, S) uint8 -> a random crop of each, perhaps mirrored: (N, 3, crop, crop) float32, channels last.
+    """(N, 3, S, S) uint8 -> a random crop of each, perhaps mirrored: (N, 3, side, side) float32, channels last.
 
+    `side` is the preprocessing's crop, or what `augment` gives for the first epochs (progressive resizing: Howard,
+    "Training Imagenet in 3 hours for $25", fast.ai 2018).
     What an image gets follows from (seed, epoch, its number in `images`) alone. The crops are those of
     torchvision's RandomResizedCrop; the whole batch is resampled at once, on its own device.
     """
     crops = np.stack([_crop_and_flip(derived_rng(seed, epoch, image), augment) for image in images])
-    size = [len(squares), 3, preprocessing.crop, preprocessing.crop]
+    side = augment.crop(epoch, preprocessing.crop)
+    size = [len(squares), 3, side, side]
     grid = F.affine_grid(torch.from_numpy(crops).to(squares.device), size, align_corners=False)
     sampled = F.grid_sample(squares.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return _normalized(sampled, preprocessing)

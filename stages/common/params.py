@@ -114,6 +114,18 @@ class Augment(Strict):
 
     min_scale: Annotated[float, Field(gt=0, le=1)]
     flip: bool
+    small_crop: Pixels | None = None
+    small_epochs: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.small_crop is None) != (self.small_epochs is None):
+            raise ValueError("small_crop and small_epochs go together: the first epochs' crop, and their number")
+        return self
+
+    def crop(self, epoch: int, crop: int) -> int:
+        """The side of the crops in `epoch`, counted from 1, where the network's own is `crop`."""
+        return self.small_crop if self.small_crop and epoch <= (self.small_epochs or 0) else crop
 
 
 class Variant(Strict):

@@ -1,0 +1,44 @@
+"""stages/common/compute.py: the device and the precision."""
+
+import pytest
+import torch
+
+from stages.common.compute import choose_compute, choose_device
+from stages.common.errors import ProjectError
+
+
+def processor(monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "cpu_name": "x", **capabilities})
+
+
+@pytest.mark.parametrize("has", ["avx512_bf16", "amx_bf16"])
+def test_bfloat16_is_computed_without_a_word_where_the_processor_can(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], has: str
+) -> None:
+    processor(monkeypatch, **{has: True})
+    assert choose_compute("cpu", "bfloat16").precision == "bfloat16"
+    assert capsys.readouterr().err == ""
+
+
+def test_bfloat16_on_a_processor_without_it_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processor(monkeypatch, avx512_bf16=False)
+    assert choose_compute("cpu", "bfloat16").precision == "bfloat16"
+    assert "params.yaml can say precision: float32" in capsys.readouterr().err
+    choose_compute("cpu", "float32")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_processors_own_capabilities_are_read() -> None:
+    assert any("bf16" in name for name in torch.cpu.get_capabilities())
+
+
+def test_auto_takes_the_fastest_device_there_is_and_a_missing_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(ProjectError, match=r"runtime\.device is cuda, which this machine does not have; set auto"):
+        choose_device("cuda")
