@@ -158,7 +158,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "variants.unfrozen.augment.small_crop",
             128,
-            "variants.unfrozen.augment: small_crop and small_epochs go together: the first epochs' crop, and their number",
+            "variants.unfrozen.augment: small_crop and small_epochs go together: the first epochs' crop and number",
         ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (

@@ -120,7 +120,7 @@ class Augment(Strict):
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
         if (self.small_crop is None) != (self.small_epochs is None):
-            raise ValueError("small_crop and small_epochs go together: the first epochs' crop, and their number")
+            raise ValueError("small_crop and small_epochs go together: the first epochs' crop and number")
         return self
 
     def crop(self, epoch: int, crop: int) -> int:
