@@ -6,6 +6,7 @@ Out: models/MODEL/DATASET/VARIANT.pt, the finished network (see stages/common/cl
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from stages.common.checkpoint import Checkpoint
 from stages.common.classifier import Classifier
 from stages.common.cli import run
 from stages.common.compute import choose_compute
+from stages.common.distributed import ALONE, Team, launch
 from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings, Examples, read_images
 from stages.common.files import write_table
@@ -30,9 +32,19 @@ from stages.common.tensors import load_tensors
 def main(model: str, dataset: str, variant: str) -> None:
     params = load_params()
     recipe = known_as("variants", params.variants, variant)
+    if recipe.trainable == "all" and params.runtime.devices > 1:
+        launch(params.runtime.devices, train_variant, model, dataset, variant)
+    else:
+        train_variant(ALONE, model, dataset, variant)
+
+
+def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
+    """The same in every process of the team, but that the first one reports and writes."""
+    params = load_params()
+    recipe = params.variants[variant]
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = choose_compute(params.runtime.device, params.precision)
+    compute = choose_compute(params.runtime.device, params.precision, team)
     if recipe.trainable == "head":
         classes, train, val = read_embeddings(paths.features(model, dataset))
     else:
@@ -47,22 +59,25 @@ def main(model: str, dataset: str, variant: str) -> None:
     network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained: nn.Module = last_layer if recipe.trainable == "head" else network
 
-    def report(train: Row, val: Row) -> None:
-        print(
-            f"epoch {train['epoch']}/{recipe.epochs}: train loss {train['loss']:.4f}, accuracy"
-            f" {train['accuracy']:.4f} (running); val loss {val['loss']:.4f}, accuracy {val['accuracy']:.4f}",
-            flush=True,
-        )
-
     # A last layer on features is trained again in a second.
     checkpoint = checkpoint_of(model, dataset, variant, params) if recipe.trainable == "all" else None
-    history = fit(trained, train, val, recipe, params.seed, compute, report, checkpoint)
+    history = fit(trained, train, val, recipe, params.seed, compute, partial(report, recipe), checkpoint)
+    if team.rank:
+        return
     if recipe.select == "best":
         print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
     Classifier(network, model, classes, preprocessing, params.precision).save(paths.model(model, dataset, variant))
     write_table(paths.history(model, dataset, variant), history)
     if checkpoint:
         checkpoint.delete()
+
+
+def report(recipe: Variant, train: Row, val: Row) -> None:
+    print(
+        f"epoch {train['epoch']}/{recipe.epochs}: train loss {train['loss']:.4f}, accuracy"
+        f" {train['accuracy']:.4f} (running); val loss {val['loss']:.4f}, accuracy {val['accuracy']:.4f}",
+        flush=True,
+    )
 
 
 def checkpoint_of(model: str, dataset: str, variant: str, params: Params) -> Checkpoint:

@@ -38,7 +38,7 @@ def run(main: Callable[..., None]) -> None:
     arguments = vars(parser.parse_args())
     signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     if "DVC_ROOT" in os.environ:  # set by DVC for its stages
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         with _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
             main(**arguments)
@@ -53,8 +53,9 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(1)
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent() -> None:
     """A stage whose DVC was killed would go on, and write its outputs while the next `dvc repro` does the same."""
+    parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     os._exit(1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from stages.common.distributed import ALONE, Team
 from stages.common.errors import ProjectError
 
 
@@ -12,15 +13,21 @@ from stages.common.errors import ProjectError
 class Compute:
     device: torch.device
     precision: str  # bfloat16 or float32
+    team: Team = ALONE
 
     def autocast(self) -> torch.autocast:
         """The context in which networks compute in `precision`; their weights stay float32."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
 
-def choose_compute(device: str, precision: str) -> Compute:
+def choose_compute(device: str, precision: str, team: Team = ALONE) -> Compute:
     """The device of runtime.device with params.yaml's precision; warns where that would be slow."""
-    chosen = Compute(choose_device(device), precision)
+    chosen = Compute(choose_device(device), precision, team)
+    most = {"cuda": torch.cuda.device_count(), "mps": 1}.get(chosen.device.type, team.size)
+    if team.size > most:
+        raise ProjectError(
+            f"params.yaml: runtime.devices is {team.size}; this machine has {most} of {chosen.device.type}"
+        )
     if precision == "bfloat16" and chosen.device.type == "cpu" and not _has_bfloat16_instructions():
         print(
             "warning: this processor has no instructions for bfloat16, which makes it slow; params.yaml can say"

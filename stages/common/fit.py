@@ -40,25 +40,29 @@ def fit(
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
+    joined, first = compute.team.joined(network), compute.team.rank == 0
     history: list[Row] = []
     best_accuracy, best_state = -1.0, None
     if checkpoint and (saved := checkpoint.load()):
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         history, best_accuracy, best_state = saved["history"], saved["best_accuracy"], saved["best_state"]
-        print(f"going on after epoch {len(history) // 2}, from {checkpoint.path}")
+        if first:
+            print(f"going on after epoch {len(history) // 2}, from {checkpoint.path}")
 
     for epoch in range(len(history) // 2 + 1, recipe.epochs + 1):
         lr = optimizer.param_groups[0]["lr"] = recipe.lr * lr_factor(recipe, epoch)
-        loss, accuracy = train_epoch(network, train, optimizer, recipe.batch_size, seed, epoch, compute)
+        loss, accuracy = train_epoch(joined, train, optimizer, recipe.batch_size, seed, epoch, compute)
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
+        compute.team.synchronize(network)
         loss, accuracy = score(predict(network, val, compute), val.labels)
         rows += [{"epoch": epoch, "split": "val", "loss": loss, "accuracy": accuracy, "lr": lr}]
-        report(*rows)
+        if first:
+            report(*rows)
         history += rows
         if recipe.select == "best" and accuracy > best_accuracy:
             best_accuracy, best_state = accuracy, copy.deepcopy(network.state_dict())
-        if checkpoint:
+        if checkpoint and first:
             checkpoint.save(
                 {
                     "network": network.state_dict(),
@@ -101,18 +105,20 @@ def train_epoch(
     order = torch.from_numpy(derived_rng(seed, epoch).permutation(len(examples.labels)))
     loss_sum, correct = 0.0, 0
     for step, batch in enumerate(order.tensor_split(math.ceil(len(order) / batch_size)), start=1):
-        labels = examples.labels[batch].to(compute.device)
+        share = compute.team.share(batch)
+        labels = examples.labels[share].to(compute.device)
         with compute.autocast():
-            logits = network(examples.inputs(batch, compute.device, epoch))
-        loss = F.cross_entropy(logits, labels)
+            logits = network(examples.inputs(share, compute.device, epoch))
+        loss = F.cross_entropy(logits, labels, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
             lr = optimizer.param_groups[0]["lr"]
             raise ProjectError(f"the loss is {loss.item()} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * compute.team.size).backward()  # type: ignore[no-untyped-call]  # gradients are averaged over the team
         optimizer.step()
         loss_sum += loss.item() * len(batch)  # batches differ in size: the mean is over images
         correct += int((logits.argmax(1) == labels).sum())
+    loss_sum, correct = compute.team.gathered(torch.tensor([[loss_sum, correct]], dtype=torch.float64)).sum(0).tolist()
     return loss_sum / len(order), correct / len(order)
 
 
@@ -121,10 +127,10 @@ def predict(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
     """The network's logits of all examples, not augmented, in their order: (N, classes) float32, on the CPU."""
     network.eval()
     logits = []
-    for batch in torch.split(torch.arange(len(examples.labels)), EVAL_BATCH):
+    for batch in torch.split(compute.team.share(torch.arange(len(examples.labels))), EVAL_BATCH):
         with compute.autocast():
             logits.append(network(examples.inputs(batch, compute.device)).float().cpu())
-    return torch.cat(logits)
+    return compute.team.gathered(torch.cat(logits))
 
 
 def score(logits: Tensor, labels: Tensor) -> tuple[float, float]:

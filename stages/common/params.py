@@ -156,6 +156,7 @@ class Runtime(Strict):
     """How the work is done; no stage declares it."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: Annotated[int, Field(ge=1)] = 1
     workers: Annotated[int, Field(ge=1)] = 2
     progress: bool = True
     unpack_limit_gib: Positive = 10

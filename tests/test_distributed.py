@@ -1,0 +1,80 @@
+"""stages/common/distributed.py: two processes on the CPU give what one gives."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from stages import train
+from stages.common import paths
+from stages.common.compute import Compute
+from stages.common.distributed import Team, launch
+from stages.common.errors import ProjectError
+from stages.common.examples import Embeddings
+from stages.common.files import read_table
+from stages.common.fit import fit
+from stages.common.params import Variant
+
+RECIPE = Variant(
+    trainable="all", epochs=3, batch_size=7, lr=0.05, momentum=0.9, weight_decay=0.001, schedule="cosine"
+)  # of 25 examples: batches of 7, 6, 6, 6, and so shares that differ
+
+
+def examples(count: int) -> Embeddings:
+    generator = torch.Generator().manual_seed(count)
+    embeddings = torch.randn(count, 5, generator=generator)
+    return Embeddings(embeddings, (embeddings.sum(1) > 0).long())
+
+
+def fitted(team: Team) -> tuple[nn.Module, list]:
+    """Without BatchNorm, which sees each process's share by itself."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
+    history = fit(network, examples(25), examples(11), RECIPE, 0, Compute(torch.device("cpu"), "float32", team))
+    return network, history
+
+
+def fit_and_write(team: Team, folder: str) -> None:
+    network, history = fitted(team)
+    torch.save(network.state_dict(), Path(folder, f"{team.rank}.pt"))
+    Path(folder, f"{team.rank}.json").write_text(json.dumps(history))
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    launch(2, fit_and_write, str(tmp_path))
+    network, history = fitted(Team())
+    for rank in (0, 1):
+        state = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for name, tensor in network.state_dict().items():
+            assert torch.allclose(state[name], tensor, atol=1e-6), name
+        for row, alone in zip(json.loads((tmp_path / f"{rank}.json").read_text()), history, strict=True):
+            assert row == pytest.approx(alone, abs=1e-5)
+
+
+def refuse(team: Team) -> None:
+    if team.rank == 1:
+        raise ProjectError("the loss is nan")
+    torch.distributed.barrier()  # the other waits for it
+
+
+def test_what_one_process_raises_is_raised() -> None:
+    with pytest.raises(ProjectError, match=r"^the loss is nan$"):
+        launch(2, refuse)
+
+
+def test_a_stage_trains_in_two_processes(finished_project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["variants"]["unfrozen"] = params["variants"]["frozen"] | {"trainable": "all", "epochs": 2, "batch_size": 8}
+    params["runtime"]["devices"] = 2
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    cell = ("mobilenet_v2", "shapes", "unfrozen")
+    train.main(*cell)
+    assert len(read_table(paths.history(*cell))) == 4
+    assert paths.model(*cell).is_file()
+    assert list(Path("work/checkpoints").iterdir()) == []
+    printed, warned = capfd.readouterr()
+    assert printed.count("epoch 2/2") == 1
+    assert warned == ""
