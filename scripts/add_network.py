@@ -10,8 +10,8 @@ from stages.common.errors import ProjectError
 from stages.common.network import build, last_layer_name
 from stages.common.params import PARAMS_FILE, load_params, network_name
 
-# The first published: most networks have no others, and those trained later, with smoothed labels and longer, are
-# better on ImageNet and worse as features. Kornblith et al., "Why Do Better Loss Functions Lead to Less Transferable
+# The first published: most have no others, and later ones were mostly trained with smoothed labels, which makes
+# features less useful for other classes. Kornblith et al., "Why Do Better Loss Functions Lead to Less Transferable
 # Features?", NeurIPS 2021.
 WEIGHTS = "IMAGENET1K_V1"
 CHECKSUM = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # torchvision's files end in the beginning of their SHA-256
