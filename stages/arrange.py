@@ -19,6 +19,7 @@ from stages.common.pictures import broken_pictures, find_pictures
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
+IMBALANCE = 5  # a class with more than so many times the images of another is warned of
 
 
 def main(dataset: str) -> None:
@@ -37,6 +38,8 @@ def main(dataset: str) -> None:
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, folder / place)
     print(summary(dataset, plan))
+    if warning := imbalance(plan):
+        print(warning)
 
 
 def arrangement(raw: Path, settings: Dataset) -> dict[str, Path]:
@@ -131,6 +134,18 @@ def summary(dataset: str, plan: dict[str, Path]) -> str:
             shown = ", ".join(f"{name} {count}" for name, count in classes.items())
             lines.append(f"{paths.images(dataset) / split}: {sum(classes.values())} images ({shown})")
     return "\n".join(lines)
+
+
+def imbalance(plan: dict[str, Path]) -> str | None:
+    """A warning, if one class trains on many more images than another: accuracy then speaks of the one only."""
+    counts = Counter(place.split("/")[1] for place in plan if place.startswith("train/"))
+    least, most = (choose(counts, key=lambda name: (counts[name], name)) for choose in (min, max))
+    if counts[most] <= IMBALANCE * counts[least]:
+        return None
+    return (
+        f"warning: unbalanced classes: {most} has {counts[most]} train images, {least} {counts[least]}. Accuracy"
+        f" then says little of {least}: look at each class's recall, and add images of {least} if you can"
+    )
 
 
 def _content(folder: Path) -> Path:

@@ -114,6 +114,21 @@ def test_the_counts_of_each_split_and_class_are_printed(in_folder: Path, capsys:
     )
 
 
+@pytest.mark.parametrize(("dogs", "warned"), [(3, False), (2, True)])
+def test_a_class_with_few_images_beside_the_others_is_warned_of(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], dogs: int, warned: bool
+) -> None:
+    """More than five times as many train; how many validate does not matter."""
+    for split, counts in (("train", {"ants": 15, "cats": 9, "dogs": dogs}), ("val", {"ants": 1, "cats": 9, "dogs": 1})):
+        for name, count in counts.items():
+            write_images(RAW / split / name, count)
+    arrange()
+    assert (capsys.readouterr().out.splitlines()[2:]) == warned * [
+        "warning: unbalanced classes: ants has 15 train images, dogs 2. Accuracy then says little of dogs: look at each"
+        " class's recall, and add images of dogs if you can"
+    ]
+
+
 def test_test_images_are_kept_apart(in_folder: Path) -> None:
     for split in ("train", "val", "test"):
         for name in ("cats", "dogs"):

@@ -102,7 +102,17 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "models.resnet18.sha256",
             "F" * 64,
-            f"models.resnet18.sha256: String should match pattern '^[0-9a-f]{{64}}$'; received '{'F' * 64}'",
+            f"models.resnet18.sha256: String should match pattern '^[0-9a-f]{{8,64}}$'; received '{'F' * 64}'",
+        ),
+        (
+            "models.resnet18.sha256",
+            "0" * 7,
+            "models.resnet18.sha256: String should match pattern '^[0-9a-f]{8,64}$'; received '0000000'",
+        ),
+        (
+            "models.vit_b_32",
+            {"urls": ["a.pth"], "sha256": "0" * 8, "resize": 256, "crop": 192},
+            "the whole file: models.vit_b_32.crop must be 224, the only one vit_b_32 takes; got 192",
         ),
         (
             "models.resnet18.urls",

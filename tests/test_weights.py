@@ -219,7 +219,7 @@ def test_earlier_weights_stay_if_writing_the_new_ones_breaks_off(
 
 def test_a_network_whose_last_layer_is_not_linear_is_refused_before_anything_is_fetched(in_folder: Path) -> None:
     write_params("squeezenet1_1", [Path("nowhere.pth")], "0" * 64)
-    problem = r"^the last layer of SqueezeNet is classifier\.1, a Conv2d; expected a Linear\. Choose another network"
+    problem = r"^the last layer of SqueezeNet is classifier\.1, a Conv2d; expected a Linear with a bias\. Choose"
     with pytest.raises(ProjectError, match=problem):
         main("squeezenet1_1")
 
@@ -233,3 +233,28 @@ def test_a_name_that_is_no_model_is_answered_with_those_there_are(in_folder: Pat
 def test_weights_of_half_precision_are_kept_as_float32(in_folder: Path, backbone: State) -> None:
     halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in backbone.items()}
     assert {tensor.dtype for tensor in fetched(save(halved)).values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize("digits", [8, 10, 63])
+def test_the_beginning_of_a_checksum_is_enough_and_must_be_right(in_folder: Path, whole: State, digits: int) -> None:
+    file = save(whole)
+    checksum = sha256_of(file)
+    write_params("mobilenet_v2", [file], checksum[:digits])
+    main("mobilenet_v2")
+    OUT.unlink()
+    wrong = checksum[: digits - 1] + ("0" if checksum[digits - 1] != "0" else "1")
+    write_params("mobilenet_v2", [file], wrong)
+    with pytest.raises(ProjectError, match=f"expected sha256 {wrong}, received {checksum}"):
+        main("mobilenet_v2")
+    assert not OUT.exists()
+
+
+@pytest.mark.parametrize("rename", [dict, renamed], ids=["torchvision's names", "other names"])
+@pytest.mark.parametrize("with_last", [True, False])
+def test_files_without_counts_of_batches_are_taken(in_folder: Path, whole: State, rename, with_last: bool) -> None:
+    """PyTorch wrote none before 0.4.1; torchvision still publishes such files."""
+    old = {name: tensor for name, tensor in whole.items() if not name.endswith("num_batches_tracked")}
+    if not with_last:
+        del old["classifier.1.weight"], old["classifier.1.bias"]
+    expected = {name: tensor for name, tensor in whole.items() if not name.startswith("classifier.1.")}
+    assert same(fetched(save(rename(old))), expected)  # the counts of new weights are 0

@@ -52,7 +52,7 @@ def _checked(members: list[zipfile.ZipInfo], limit_gib: float) -> list[tuple[zip
     for member, path in pictures:
         if problem := _problem(member, path):
             raise ProjectError(f"its member {member.filename!r:.90} {problem}; nothing was unpacked")
-        place = _place(path)
+        place = one_place(path)
         if place in names:
             raise ProjectError(
                 f"its members {names[place]!r} and {member.filename!r} would be one file; nothing was unpacked"
@@ -81,7 +81,7 @@ def _wanted(member: zipfile.ZipInfo) -> bool:
 def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
         return "points outside its folder"
-    if len(str(path).encode()) > LONGEST_PATH or not all(map(_is_portable, path.parts)):
+    if len(str(path).encode()) > LONGEST_PATH or not all(map(is_portable, path.parts)):
         return "has a name that not every system can write"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
@@ -92,7 +92,7 @@ def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
     return None
 
 
-def _is_portable(name: str) -> bool:
+def is_portable(name: str) -> bool:
     """Whether a file or folder of this name gets just this name everywhere; Windows drops dots and spaces at its end,
     and takes AUX.jpg for a device."""
     device = name.partition(".")[0].rstrip(" ").upper() in DEVICES
@@ -100,7 +100,7 @@ def _is_portable(name: str) -> bool:
     return not device and not control and not name.endswith((".", " ")) and len(name.encode()) <= LONGEST_NAME
 
 
-def _place(path: PurePosixPath) -> PurePosixPath:
+def one_place(path: PurePosixPath) -> PurePosixPath:
     """The same for all paths that some system takes for one: by letter case, or by how an accent is written."""
     return PurePosixPath(unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold()))
 

@@ -1,13 +1,21 @@
 """Networks of torchvision, taken apart at their last layer."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models import MNASNet
 
 from stages.common.errors import ProjectError
 from stages.common.tensors import load_tensors
+
+UNSUITABLE = {
+    "efficientnet_v2_l": "its published weights expect images with another mean and deviation than all others'",
+    "googlenet": "in training it answers with a tuple",
+    "inception_v3": "in training it answers with a tuple",
+}  # tests/test_families.py looks through torchvision's registry for more
 
 
 class LastLayer(nn.Linear):
@@ -23,8 +31,16 @@ class LastLayer(nn.Linear):
 
 
 def build(name: str) -> nn.Module:
-    """torchvision's network of that name with random weights, for 1,000 classes."""
+    """torchvision's network of that name with random weights, for 1,000 classes.
+
+    Raises:
+        ProjectError: it is one of the few that this project cannot train as it does the others.
+    """
+    if name in UNSUITABLE:
+        raise ProjectError(f"{name} cannot be used: {UNSUITABLE[name]}. Choose another network in params.yaml")
     network: nn.Module = torchvision.models.get_model(name, weights=None)
+    if isinstance(network, MNASNet):  # its own way of loading wants to know which version wrote the tensors
+        network._load_from_state_dict = partial(nn.Module._load_from_state_dict, network)
     return network
 
 
@@ -32,14 +48,15 @@ def last_layer_name(network: nn.Module) -> str:
     """The dotted name of the last layer that has weights: `fc`, `classifier.1`, …
 
     Raises:
-        ProjectError: it is not a Linear, so that it cannot be replaced by one for other classes.
+        ProjectError: it is not a Linear with a bias, so that it cannot be replaced by one for other classes.
     """
     name: str = [name for name, layer in network.named_modules() if layer._parameters][-1]
     layer = network.get_submodule(name)
-    if not isinstance(layer, nn.Linear):
+    if not isinstance(layer, nn.Linear) or layer.bias is None:
+        without = " without a bias" if isinstance(layer, nn.Linear) else ""
         raise ProjectError(
-            f"the last layer of {type(network).__name__} is {name}, a {type(layer).__name__}; expected a Linear."
-            " Choose another network in params.yaml"
+            f"the last layer of {type(network).__name__} is {name}, a {type(layer).__name__}{without}; expected a"
+            " Linear with a bias. Choose another network in params.yaml"
         )
     return name
 

@@ -17,6 +17,7 @@ from stages.common.errors import ProjectError
 
 PARAMS_FILE = Path("params.yaml")
 RESERVED = ("raw", "manifests")  # folders in data/ that are no data sets
+VIT_CROP = 224  # pixels; a ViT has an embedding for each place in an image of one size
 
 OTHER_NAMES = {  # what people know these settings as
     "lr": ("learning_rate", "learningrate", "eta"),
@@ -50,21 +51,21 @@ def _name(name: str) -> str:
     return name
 
 
-def _dataset_name(name: str) -> str:
+def dataset_name(name: str) -> str:
     if name in RESERVED:
         raise ValueError(f"the names {' and '.join(RESERVED)} are taken by folders in data/")
     return _name(name)
 
 
-def _network_name(name: str) -> str:
+def network_name(name: str) -> str:
     if name not in (known := _torchvision_networks()):
         raise ValueError(f"no classification network of torchvision{_did_you_mean(name, known)}")
     return _name(name)
 
 
 Name = Annotated[str, AfterValidator(_name)]
-DatasetName = Annotated[str, AfterValidator(_dataset_name)]
-NetworkName = Annotated[str, AfterValidator(_network_name)]
+DatasetName = Annotated[str, AfterValidator(dataset_name)]
+NetworkName = Annotated[str, AfterValidator(network_name)]
 
 
 class Strict(BaseModel):
@@ -74,10 +75,13 @@ class Strict(BaseModel):
 
 
 class Model(Strict):
-    """A network, where its ImageNet weights are, and the size of the images it sees."""
+    """A network, where its ImageNet weights are, and the size of the images it sees.
+
+    `sha256` may be a beginning of the checksum, 8 digits or more: torchvision gives as many in its files' names.
+    """
 
     urls: Urls
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
     resize: Pixels
     crop: Pixels
 
@@ -170,6 +174,13 @@ class Params(Strict):
     datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
     runtime: Runtime = Runtime()
+
+    @model_validator(mode="after")
+    def _crops_suit(self) -> Self:
+        for name, model in self.models.items():
+            if name.startswith("vit_") and model.crop != VIT_CROP:
+                raise ValueError(f"models.{name}.crop must be {VIT_CROP}, the only one {name} takes; got {model.crop}")
+        return self
 
     @model_validator(mode="after")
     def _downloads_are_used(self) -> Self:

@@ -73,18 +73,22 @@ def decoders(workers: int) -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def broken_pictures(files: list[Path], workers: int) -> list[str]:
-    """Why each of those `files` that cannot be used cannot, in their order."""
+def picture_sizes(files: list[Path], workers: int) -> list[tuple[int, int] | ProjectError]:
+    """Each picture's width and height in pixels, upright, or why it cannot be used; in the order of `files`."""
 
-    def reason(path: Path) -> str | None:
+    def size(path: Path) -> tuple[int, int] | ProjectError:
         try:
-            open_picture(path)
+            return open_picture(path).size
         except ProjectError as error:
-            return str(error)
-        return None
+            return error
 
     with decoders(workers) as threads:
-        return [found for found in threads.map(reason, files) if found]
+        return list(threads.map(size, files))
+
+
+def broken_pictures(files: list[Path], workers: int) -> list[str]:
+    """Why each of those `files` that cannot be used cannot, in their order."""
+    return [str(found) for found in picture_sizes(files, workers) if isinstance(found, ProjectError)]
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,0 +1,46 @@
+"""Put in images of your own, or another network.
+
+python -m scripts.add NAME PATH                      a folder or a zip file of images, one folder per class
+python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split]
+python -m scripts.add --model efficientnet_b0        a classifier of torchvision
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from stages.common.errors import ProjectError
+
+
+def main() -> int:
+    """Exit status: 0 done, 1 an error that the user can mend, 2 wrong arguments, 130 interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="of the data set: small letters, digits and _")
+    parser.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a folder or a zip file; it is only read")
+    parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label or file,label,split")
+    parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
+    arguments = parser.parse_args()
+    images = (arguments.name, arguments.path)
+    if any([*images, arguments.labels]) if arguments.model else not all(images):
+        parser.error("expected NAME and PATH, or --model alone")
+    try:
+        if arguments.model:
+            from scripts.add_network import add_network  # imports torch, which takes seconds
+
+            add_network(arguments.model)
+        else:
+            from scripts.add_images import add_images
+
+            add_images(*images, arguments.labels)
+    except KeyboardInterrupt:
+        return 130
+    except (ProjectError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What is said of images that are put in: what there is, and what speaks against trusting a result on them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stages.arrange import imbalance, summary
+from stages.common.files import sha256
+from stages.common.params import Variant
+from stages.common.statistics import wilson_interval
+
+SHOWN = 5  # pairs of copies
+
+
+def survey(
+    dataset: str, plan: dict[str, Path], sizes: Sequence[tuple[int, int]], variants: dict[str, Variant]
+) -> Iterator[str]:
+    """Lines on the images of `plan`, as arrange makes it, and their `sizes` (width, height) in pixels."""
+    classes = {place.split("/")[1] for place in plan}
+    yield f"{len(plan)} images of {len(classes)} classes; data/{dataset} will be:"
+    yield summary(dataset, plan)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
+    yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
+    yield from copies(plan)
+    yield trust(sum(place.startswith("val/") for place in plan))
+    if warning := imbalance(plan):
+        yield warning
+    train = sum(place.startswith("train/") for place in plan)
+    for name, variant in variants.items():
+        if train < variant.batch_size:
+            yield (
+                f"warning: {train} train images are fewer than variants.{name}.batch_size ({variant.batch_size}) in"
+                " params.yaml, and would be refused: lower that, or add images"
+            )
+
+
+def copies(plan: dict[str, Path]) -> Iterator[str]:
+    """How many images are there twice, within a class and, which is a mistake for sure, in two."""
+    same: defaultdict[str, list[str]] = defaultdict(list)
+    for place, path in plan.items():
+        same[sha256(path)].append(place)
+    within: list[str] = []
+    between: list[str] = []
+    for places in same.values():
+        labels = Counter(place.split("/")[1] for place in places)
+        if len(labels) > 1:
+            between.append(" is ".join(places))
+        elif len(places) > 1:
+            within.append(" is ".join(places))
+    if within:
+        yield f"warning: {len(within)} images are there more than once in their class: {_some(within)}"
+    if between:
+        yield f"warning: {len(between)} images are in more than one class, one of which is wrong: {_some(between)}"
+    if not within and not between:
+        yield "no image is there twice"
+
+
+def trust(images: int) -> str:
+    right = round(0.9 * images)
+    low, high = wilson_interval(right, images)
+    return (
+        f"how far to trust a result: with {images} val images one more mistake is {1 / images:.3f} of accuracy, and"
+        f" {right} right of {images} has the 95 % interval {low:.2f} to {high:.2f}"
+    )
+
+
+def _some(items: list[str]) -> str:
+    return "; ".join(items[:SHOWN]) + ("; …" if len(items) > SHOWN else "")
