@@ -85,7 +85,9 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
     }
     assert params.runtime.model_dump() == {
         "device": "auto",
+        "devices": 1,
         "workers": 2,
+        "image_cache_mib": 4096,
         "progress": True,
         "unpack_limit_gib": 10,
     }

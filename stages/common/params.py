@@ -162,6 +162,7 @@ class Runtime(Strict):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: Annotated[int, Field(ge=1)] = 1
     workers: Annotated[int, Field(ge=1)] = 2
+    image_cache_mib: Annotated[int, Field(ge=0)] = 4096
     progress: bool = True
     unpack_limit_gib: Positive = 10
 
