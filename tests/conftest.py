@@ -18,6 +18,7 @@ import torch
 import torchvision
 import yaml
 
+from tests.browser import browser as browser
 from tests.drawing import draw_data_set
 
 torch.set_num_threads(1)  # tests run in parallel
