@@ -7,7 +7,6 @@ from stages.common.figures import PALETTE
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")  # five beside six colours: thirty that differ
 MEASURES = {"loss": "Loss (mean cross-entropy, nats)", "accuracy": "Accuracy (share of images)"}
 
-EPOCH_AXIS = {"tickMinStep": 1, "format": "d", "labelFlush": False}
 CONFIG = {
     "background": "transparent",
     "view": {"stroke": None},
@@ -31,6 +30,8 @@ def _curve_chart(rows: list[dict[str, str]], measure: str, title: str, variants:
         for row in rows
     ]
     colours, shapes = ([choice[place % len(choice)] for place in range(len(variants))] for choice in (PALETTE, SHAPES))
+    # One tick an epoch, ten at most; tickMinStep would let halves through.
+    epochs = {"tickCount": min(10, max(1, len({row["epoch"] for row in rows}) - 1)), "labelFlush": False}
     legend = {"title": None, "orient": "top", "direction": "vertical", "labelLimit": 0}
     split: dict[str, Any] = {"field": "split", "type": "ordinal"}
     splits = ["val", "train"]
@@ -40,7 +41,12 @@ def _curve_chart(rows: list[dict[str, str]], measure: str, title: str, variants:
         "height": 240,
         "data": {"values": values},
         "encoding": {
-            "x": {"field": "epoch", "type": "quantitative", "axis": EPOCH_AXIS, "scale": {"padding": 8}},
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "axis": epochs,
+                "scale": {"zero": False, "nice": False},
+            },
             "y": {"field": measure, "type": "quantitative", "title": None, "scale": {"zero": measure == "loss"}},
             "color": _by_variant(variants, colours, legend),
             "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.15},

@@ -44,7 +44,8 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
         interval = f"{numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f}"
         against = ("baseline", "")
         if "p_value" in numbers:
-            against = (f"{numbers['accuracy_difference']:+.4f}", f"{numbers['p_value']:.2g}")
+            p_value = f"{numbers['p_value']:.2g}" if numbers["p_value"] else "< 0.0001"  # it has four decimals
+            against = (f"{numbers['accuracy_difference']:+.4f}", p_value)
         mistakes = f"{cell['mistakes']} of {cell['images']}"
         rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.4f}", interval, *against))
     return rows

@@ -14,7 +14,7 @@ from tests.browser import Browser
 from tests.conftest import PROJECT
 from tests.results import EPOCHS, IMAGES, write_results
 
-CLASSES = ["<i>wire-haired</i> & other dogs", *(f"class_{letter}" for letter in "bcdefghij")]
+CLASSES = ["<i>wire-haired</i> & other dogs", *(f"class_{letter}" for letter in "bcdefghij"), "z" * 60]
 VARIANTS = ["frozen", "unfrozen", "a_variant_with_a_rather_long_name"]
 DRAWN = "document.querySelectorAll('.chart').length === document.querySelectorAll('.chart svg').length"
 
@@ -71,7 +71,7 @@ def test_every_variant_has_a_line_of_results_or_is_said_to_be_missing(there: Pat
         ["mobilenet_v2", dataset, variant] for dataset in ("many", "two") for variant in VARIANTS
     ]
     assert lines[:2] == [["resnet18", dataset, "all", "missing"] for dataset in ("many", "two")]
-    assert lines[2][3:] == ["20", "of", "60", "0.6667", "0.541", "to", "0.773", "baseline"]
+    assert lines[2][3:] == ["22", "of", "66", "0.6667", "0.547", "to", "0.768", "baseline"]
     assert [line[3:] for line in lines if line[1:3] == ["two", "unfrozen"]] == [["missing"]]
 
 
@@ -179,6 +179,10 @@ class TestInBrowser:
     def test_nothing_is_cut_off(self, opened: Browser) -> None:
         assert opened.overflow() == 0
         assert opened.cut_off() == []
+
+    def test_epochs_are_whole_and_stand_once(self, opened: Browser) -> None:
+        axis = "document.querySelector('.chart .role-axis:has(.role-axis-title) .role-axis-label')"
+        assert opened.ask(f"[...{axis}.querySelectorAll('text')].map(text => text.textContent)") == ["1", "2", "3"]
 
     def test_frames_that_slide_can_be_reached_by_keyboard(self, opened: Browser) -> None:
         wider = "[...document.querySelectorAll('.wide')].map(frame => frame.scrollWidth > frame.clientWidth)"
