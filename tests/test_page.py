@@ -171,6 +171,11 @@ class TestInBrowser:
         points = lines.replace(".mark-line", ".mark-symbol.role-mark")
         assert opened.ask(lines) == [2 * len(VARIANTS)] * 4
         assert opened.ask(points) == [2 * len(VARIANTS) * EPOCHS] * 4
+        look = "[line.getAttribute('stroke'), line.getAttribute('stroke-dasharray')].join()"
+        looks = opened.ask(
+            f"[...document.querySelectorAll('.chart')[0].querySelectorAll('.mark-line path')].map(line => {look})"
+        )
+        assert len(set(looks)) == 2 * len(VARIANTS)
         assert opened.ask("document.images.length") == 8
         assert opened.broken_images() == []
         assert opened.outside_requests() == []
