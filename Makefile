@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro demo test check format readme lock clean
+.PHONY: help env repro plots demo test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -18,6 +18,9 @@ env: .venv/installed  ## build the environment in .venv from requirements.lock
 
 repro: env  ## rebuild all results, and say what is missing and why
 	@python -m scripts.repro
+
+plots: env  ## write one page of all results, work/results/index.html; it opens without a network
+	@python -m scripts.page
 
 demo: env  ## the same on images that come with a package; reaches nothing but pip
 	@python -m scripts.demo

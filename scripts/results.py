@@ -21,7 +21,7 @@ HEADER = ("network", "data set", "variant", "mistakes", "val accuracy", "95 % in
 
 def results_table(cells: Iterable[tuple[str, str]]) -> str:
     """A Markdown table with a row for every variant of these networks and data sets, where results are there."""
-    rows = [row for model, dataset in cells for row in _rows(model, dataset)]
+    rows = [row for model, dataset in cells for row in result_rows(model, dataset)]
     if not rows:
         return "no results yet\n"
     widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
@@ -30,17 +30,22 @@ def results_table(cells: Iterable[tuple[str, str]]) -> str:
     return "".join(f"| {line} |\n" for line in padded)
 
 
-def _rows(model: str, dataset: str) -> list[tuple[str, ...]]:
+def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
+    """What the table says, under HEADER, of each variant whose results are there."""
     path = paths.comparison_metrics(model, dataset)
     if not path.is_file():
         return []
     rows: list[tuple[str, ...]] = []
     for variant, numbers in json.loads(path.read_text(encoding="utf-8"))[f"{model}-{dataset}"].items():
-        cell = json.loads(paths.metrics(model, dataset, variant).read_text(encoding="utf-8"))
+        of_variant = paths.metrics(model, dataset, variant)
+        if not of_variant.is_file():
+            continue
+        cell = json.loads(of_variant.read_text(encoding="utf-8"))
         interval = f"{numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f}"
         against = ("baseline", "")
         if "p_value" in numbers:
-            against = (f"{numbers['accuracy_difference']:+.4f}", f"{numbers['p_value']:.2g}")
+            p_value = f"{numbers['p_value']:.2g}" if numbers["p_value"] else "< 0.0001"  # it has four decimals
+            against = (f"{numbers['accuracy_difference']:+.4f}", p_value)
         mistakes = f"{cell['mistakes']} of {cell['images']}"
         rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.4f}", interval, *against))
     return rows

@@ -19,6 +19,7 @@ import torch
 import torchvision
 import yaml
 
+from tests.browser import browser as browser
 from tests.drawing import draw_data_set
 
 pytest_plugins = ["tests.finished"]

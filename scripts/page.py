@@ -1,0 +1,225 @@
+"""All results on one page that opens without a network: `make plots` writes work/results/index.html.
+
+The page is made from params.yaml's networks, data sets and variants and from what lies in metrics/ and plots/;
+what is not there is named as missing. It holds its pictures and its drawing code (Vega, out of the package
+vl-convert-python). The same code is written to work/vega.js, which the page of `dvc plots show` looks for.
+"""
+
+import base64
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from scripts.charts import curve_charts
+from scripts.results import HEADER, result_rows
+from stages.common import paths
+from stages.common.errors import ProjectError
+from stages.common.files import read_table, written_whole
+from stages.common.params import Params, load_params
+
+PAGE = paths.SCRATCH / "results/index.html"
+VEGA = paths.SCRATCH / "vega.js"
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A PNG file that a stage draws, and what the page says of it."""
+
+    name: str  # plots/MODEL/DATASET-NAME.png, or plots/MODEL/DATASET/VARIANT/NAME.png
+    heading: str
+    shows: str  # to those who do not see it
+    reading: str  # how to read it, in one sentence
+    optional: bool = False  # left out where it is not there, and not named as missing
+
+
+COMPARISON = Kind(
+    "comparison",
+    "Comparison",
+    "Curves of loss and accuracy over the epochs, one column for each variant",
+    "Each variant has a column, with loss above and accuracy below: thick is val, thin and dashed the running train"
+    " curve, and all columns share their axes.",
+)
+OF_CELL = (
+    Kind(
+        "accuracy",
+        "Accuracy with its interval",
+        "The val accuracy of each variant as a dot, with its 95 % interval as a line",
+        "Dots are accuracies, lines their 95 % intervals: where lines overlap widely the variants hardly differ.",
+        optional=True,
+    ),
+    Kind(
+        "learning_curve",
+        "Learning curve",
+        "Val accuracy against the number of train images",
+        "The further right, the more train images: a curve that still rises at its end asks for more images, a flat one"
+        " does not.",
+        optional=True,
+    ),
+    Kind(
+        "embeddings",
+        "Embeddings",
+        "The images as points in two dimensions, by class",
+        "Each point is an image as the pretrained network sees it: classes that lie apart are easy for a last layer"
+        " alone.",
+        optional=True,
+    ),
+)
+OF_VARIANT = (
+    Kind(
+        "reliability",
+        "Reliability",
+        "The share of right answers against the probability that the network gave them",
+        "On the diagonal the network is right as often as it says; below it, it is too sure of itself.",
+        optional=True,
+    ),
+    Kind(
+        "mistakes",
+        "Mistakes",
+        "The wrongly classified val images, each with its class, the network's answer and its probability",
+        "The val images that it got wrong, the surest answers first: look for wrong labels and for what they share.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    kind: Kind
+    path: Path
+    src: str | None  # a data URI; None: the file is missing
+    size: tuple[int, int] = (0, 0)  # width and height, in pixels
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """counts[row][column]: the val images of the class `row` that were called `column`."""
+
+    classes: list[str]
+    counts: list[list[int]]
+
+
+@dataclass(frozen=True)
+class VariantPart:
+    """What the page shows of one variant; a table that is None is missing."""
+
+    name: str
+    numbers: tuple[str, ...] | None  # its line of the table of results
+    confusion: Confusion | None
+    recall: list[dict[str, str]] | None  # by class, the lowest first
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the page shows of one network on one data set."""
+
+    model: str
+    dataset: str
+    comparison: Picture
+    curves: list[dict[str, str]] | None
+    charts: dict[str, Any]  # Vega-Lite specifications, by the measure that they show
+    pictures: list[Picture]
+    variants: list[VariantPart]
+
+    @property
+    def empty(self) -> bool:
+        parts = [self.comparison.src, self.curves, *(part.numbers or part.confusion for part in self.variants)]
+        return not any(parts)
+
+
+def main() -> int:
+    try:
+        params = load_params()
+        script = drawing_script()
+        page = render([read_cell(*cell, params) for cell in product(params.models, params.datasets)], script)
+        for path, text in ((VEGA, script), (PAGE, page)):
+            with written_whole(path) as part:
+                part.write_text(text, encoding="utf-8")
+    except (ProjectError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(PAGE)
+    return 0
+
+
+def drawing_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script, of which only `vegaEmbed` is seen outside."""
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"(() => {{{bundle}}})();\n".replace("</script", r"<\/script")
+
+
+def render(cells: list[Cell], script: str) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE.name).render(cells=cells, header=HEADER, paths=paths, script=script)
+
+
+def read_cell(model: str, dataset: str, params: Params) -> Cell:
+    try:
+        curves = _table(paths.curves(model, dataset))
+        numbers = {row[2]: row for row in result_rows(model, dataset)}
+        return Cell(
+            model,
+            dataset,
+            comparison=_picture(COMPARISON, paths.comparison(model, dataset)),
+            curves=curves,
+            charts=curve_charts(curves, list(params.variants)) if curves else {},
+            pictures=_pictures(OF_CELL, f"{paths.comparison(model, dataset).parent / dataset}-"),
+            variants=[_read_variant(model, dataset, name, numbers.get(name)) for name in params.variants],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProjectError(
+            f"a file of {model} on {dataset} in metrics/ or plots/ is not as its stage wrote it ({error!r});"
+            f" `git checkout` brings it back, or `dvc repro --force compare@{model}-{dataset}` makes it anew"
+        ) from error
+
+
+def _read_variant(model: str, dataset: str, variant: str, numbers: tuple[str, ...] | None) -> VariantPart:
+    predictions = _table(paths.predictions(model, dataset, variant))
+    recall = _table(paths.recall(model, dataset, variant))
+    return VariantPart(
+        variant,
+        numbers,
+        confusion=confusion(predictions) if predictions else None,
+        recall=sorted(recall, key=lambda row: float(row["recall"])) if recall else None,
+        pictures=_pictures(OF_VARIANT, f"{paths.mistakes(model, dataset, variant).parent}/"),
+    )
+
+
+def confusion(predictions: list[dict[str, str]]) -> Confusion:
+    pairs = Counter((row["label"], row["prediction"]) for row in predictions)
+    classes = sorted({name for pair in pairs for name in pair})
+    return Confusion(classes, [[pairs[label, prediction] for prediction in classes] for label in classes])
+
+
+def _table(path: Path) -> list[dict[str, str]] | None:
+    return read_table(path) if path.is_file() else None
+
+
+def _pictures(kinds: tuple[Kind, ...], prefix: str) -> list[Picture]:
+    found = [_picture(kind, Path(f"{prefix}{kind.name}.png")) for kind in kinds]
+    return [picture for picture in found if picture.src or not picture.kind.optional]
+
+
+def _picture(kind: Kind, path: Path) -> Picture:
+    if not path.is_file():
+        return Picture(kind, path, None)
+    with Image.open(path) as image:
+        size = image.size
+    return Picture(kind, path, f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", size)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
