@@ -59,7 +59,7 @@ def main(model: str, dataset: str, variant: str) -> None:
     history = fit(trained, train, val, recipe, params.seed, compute, report, checkpoint)
     if recipe.select == "best":
         print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
-    Classifier(network, model, classes, preprocessing, params.precision).save(paths.model(model, dataset, variant))
+    Classifier(network, model, classes, preprocessing).save(paths.model(model, dataset, variant))
     write_table(paths.history(model, dataset, variant), history)
     if checkpoint:
         checkpoint.delete()

@@ -1,4 +1,4 @@
-"""Runs a stage from the command line: names in, errors out as one line on stderr."""
+"""Runs stages and scripts from the command line: names in, errors out as one line on stderr."""
 
 import argparse
 import inspect
@@ -36,12 +36,18 @@ def run(main: Callable[..., None]) -> None:
     for parameter in inspect.signature(main).parameters:
         parser.add_argument(parameter)
     arguments = vars(parser.parse_args())
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     if "DVC_ROOT" in os.environ:  # set by DVC for its stages
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    with one_line_errors(), _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
+        main(**arguments)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with status 1 and one line on stderr for an error that the user can mend, 130 at Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     try:
-        with _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
-            main(**arguments)
+        yield
     except KeyboardInterrupt:
         sys.exit(130)
     except (ProjectError, OSError) as error:
