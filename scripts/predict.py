@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stages.common.cli import one_line_errors
+from stages.common.cli import end_at_ctrl_c, one_line_errors
 
 
 def main() -> int:
@@ -25,8 +25,9 @@ def main() -> int:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="a picture, a folder, or -")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with every class's probability")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     with one_line_errors():
+        end_at_ctrl_c()
         become_a_filter()
         return predict(arguments.model, arguments.files, arguments.json)
 
@@ -65,9 +66,10 @@ def pictures(names: Iterable[str]) -> Iterator[str]:
     from stages.common.pictures import find_pictures
 
     for name in names:
+        # os.path.isdir, since that of Path raises an error on a name that cannot be looked up
         if name == "-":
             yield from pictures(line for line in stdin_lines() if line not in ("", "-"))
-        elif Path(name).is_dir() and (found := find_pictures(Path(name))):
+        elif os.path.isdir(name) and (found := find_pictures(Path(name))):  # noqa: PTH112
             yield from map(str, found)
         else:
             yield name

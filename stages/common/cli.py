@@ -59,6 +59,12 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
 
 
+def end_at_ctrl_c() -> None:
+    """From now on Ctrl-C ends the program at once, whatever it is doing: torch, while it is imported, swallows
+    exceptions. Only for times when there is nothing to clean up."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+
+
 def _end_with_parent(parent: int) -> None:
     """A stage whose DVC was killed would go on, and write its outputs while the next `dvc repro` does the same."""
     while os.getppid() == parent:

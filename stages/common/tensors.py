@@ -1,6 +1,6 @@
 """Files of tensors: written whole, and read as data only, so that no file can run code."""
 
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,15 @@ def load_tensors(path: Path) -> dict[str, Any]:
 
     Raises:
         ProjectError: not such a file, or one whose pickle would run code.
+        OSError: the system does not let it be read.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's guesses at what else the file may be
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # unpickling raises nearly anything on damaged data
         raise ProjectError(
             f"{path.name} is not a whole file of tensors, or one that would run code when it is loaded"
         ) from error
