@@ -123,7 +123,13 @@ def write_onnx(program: "ExportedProgram", properties: dict[str, str], path: Pat
     import torch
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    written = torch.onnx.export(program, input_names=["images"], output_names=["probabilities"], verbose=False)
+    written = torch.onnx.export(
+        program,
+        input_names=["images"],
+        output_names=["probabilities"],
+        dynamic_shapes=({0: "N"},),
+        verbose=False,
+    )
     assert written is not None
     ClearMetadataAndDocStringPass()(written.model)  # the nodes': this machine's paths
     written.model.metadata_props.update(properties)

@@ -151,7 +151,7 @@ def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, t
     torch.save(content | {"precision": "bfloat16"}, tmp_path / "older.pt")
     loaded = Classifier.load(tmp_path / "older.pt")
     assert (loaded.name, loaded.classes, loaded.preprocessing) == (
-        "mobilenet_v3_small",
+        "resnet18",
         CLASSES,
         classifier.preprocessing,
     )
@@ -177,7 +177,7 @@ def changed(**values: object) -> Callable[[bytes, dict], object]:
         (lambda *_: [1], "x.pt: expected a state dict"),
         (lambda _, content: content["state_dict"], "x.pt is not a model that stages.train made: network: Field requ"),
         (changed(network="mobilenet_v9"), "network: Value error, no classification network of torchvision"),
-        (changed(network="resnet18"), "x.pt is not a model that stages.train made: its state_dict does not fit"),
+        (changed(network="mobilenet_v2"), "x.pt is not a model that stages.train made: its state_dict does not fit"),
         (changed(classes=CLASSES[:2]), "its state_dict does not fit"),
         (changed(classes=[]), "classes: List should have at least 1 item"),
         (changed(resize=10**9), "resize: Input should be less than or equal to"),
