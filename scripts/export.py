@@ -119,9 +119,7 @@ def metadata(classifier: "Classifier") -> dict[str, str]:
 
 def write_onnx(program: "ExportedProgram", properties: dict[str, str], path: Path) -> None:
     """By torch's own exporter, in the opset that it recommends."""
-    import onnx_ir
     import torch
-    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
     written = torch.onnx.export(
         program,
@@ -131,9 +129,8 @@ def write_onnx(program: "ExportedProgram", properties: dict[str, str], path: Pat
         verbose=False,
     )
     assert written is not None
-    ClearMetadataAndDocStringPass()(written.model)  # the nodes': this machine's paths
     written.model.metadata_props.update(properties)
-    onnx_ir.save(written.model, path)
+    written.save(path)
 
 
 def run_onnx(path: Path, batches: "list[Tensor]") -> "list[Tensor]":

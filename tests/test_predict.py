@@ -34,7 +34,7 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
     """The command itself, in a folder without params.yaml."""
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.predict", *map(os.fspath, arguments)],
-        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT)},
+        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT), "PYTHONUNBUFFERED": ""},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -151,9 +151,12 @@ def test_the_table_has_the_very_bytes_of_a_broken_name_and_its_reader_may_leave(
     assert command.returncode == -signal.SIGPIPE
 
 
-def test_ctrl_c_is_status_130_and_says_nothing(model: Path) -> None:
+def test_lines_arrive_while_stdin_is_open_and_ctrl_c_is_status_130(model: Path, pictures: list[Path]) -> None:
     with start(model) as command:
-        command.stdout.readline()  # it now waits for names
+        command.stdin.write((2 * BATCH + 1) * os.fsencode(f"{pictures[0]}\n"))
+        command.stdin.flush()
+        for _ in range(BATCH + 1):  # the header, and all of the first batch
+            command.stdout.readline()
         command.send_signal(signal.SIGINT)
         assert command.communicate() == (b"", b"")
     assert command.returncode == 130
