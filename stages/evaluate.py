@@ -14,15 +14,14 @@ import torch
 from torch import Tensor
 
 from stages.common import paths
-from stages.common.classifier import Classifier
+from stages.common.classifier import BATCH, Classifier
 from stages.common.cli import run
-from stages.common.compute import Compute, choose_device
+from stages.common.compute import choose_device
 from stages.common.errors import ProjectError
-from stages.common.examples import read_images
 from stages.common.figures import Mistake, draw_mistakes, save_figure
 from stages.common.files import write_json, write_table
-from stages.common.fit import predict, score
-from stages.common.images import LabelledFiles, list_split, read_square
+from stages.common.fit import score
+from stages.common.images import LabelledFiles, list_split, read_square, read_squares
 from stages.common.params import Runtime, load_params
 from stages.common.statistics import wilson_interval
 
@@ -33,7 +32,7 @@ MISTAKE_PIXELS = 160
 def main(model: str, dataset: str, variant: str) -> None:
     runtime = load_params().runtime
     cell, folder = (model, dataset, variant), paths.images(dataset)
-    classifier = Classifier.load(paths.model(*cell))
+    classifier = Classifier.load(paths.model(*cell), choose_device(runtime.device))
     val = list_split(folder / "val")
     check_classes(classifier, val, folder / "val")
     logits = run_classifier(classifier, val, runtime)
@@ -66,10 +65,10 @@ def check_classes(classifier: Classifier, listed: LabelledFiles, folder: Path) -
 
 
 def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> Tensor:
-    """(N, classes) logits"""
-    compute = Compute(choose_device(runtime.device), classifier.precision)
-    network = classifier.network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return predict(network, read_images(listed, classifier.preprocessing, runtime), compute)
+    """(N, classes) logits; a batch of images is in memory, and one ahead of it."""
+    side = classifier.preprocessing.resize
+    batches = read_squares(listed.files, side, BATCH, runtime.workers, runtime.progress)
+    return torch.cat([classifier.logits(squares) for squares in batches])
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:

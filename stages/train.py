@@ -66,7 +66,7 @@ def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
         return
     if recipe.select == "best":
         print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
-    Classifier(network, model, classes, preprocessing, params.precision).save(paths.model(model, dataset, variant))
+    Classifier(network, model, classes, preprocessing).save(paths.model(model, dataset, variant))
     write_table(paths.history(model, dataset, variant), history)
     if checkpoint:
         checkpoint.delete()

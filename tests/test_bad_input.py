@@ -346,7 +346,11 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "no model": (STAGES[5], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.pt"),
     "a truncated model": (STAGES[5], cut(TRAINED), "frozen.pt is not a whole file of tensors"),
     "code for a model": (STAGES[5], code(TRAINED), "would run code when it is loaded"),
-    "something else for a model": (STAGES[5], saved(TRAINED, lambda _: {"a": 1}), "frozen.pt: no network in it"),
+    "something else for a model": (
+        STAGES[5],
+        saved(TRAINED, lambda _: {"a": 1}),
+        "frozen.pt is not a model that stages.train made: network: Field required",
+    ),
     "no images to evaluate": (STAGES[5], gone(IMAGES / "val"), "data/shapes/val"),
     "a class gone since": (
         STAGES[5],

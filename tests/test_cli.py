@@ -145,6 +145,29 @@ def test_a_stage_ends_when_the_dvc_that_started_it_is_killed() -> None:
     assert time.monotonic() - killed < 10
 
 
+IMPORTING = """
+import os, signal
+from stages.common.cli import end_at_ctrl_c, one_line_errors
+
+with one_line_errors():
+    end_at_ctrl_c()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:  # as some imports have it
+        pass
+    print("went on")
+"""
+
+
+def test_ctrl_c_ends_a_program_that_swallows_exceptions() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING],
+        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT)},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 @pytest.mark.parametrize("arguments", [[], ["shapes", "more"], ["--dataset", "shapes"]], ids=["none", "two", "option"])
 def test_wrong_arguments_are_status_2_and_nothing_is_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]

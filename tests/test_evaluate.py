@@ -54,7 +54,7 @@ def cell(in_folder: Path) -> tuple[str, str, str]:
     draw_data_set(paths.images("mine"))
     network = build("mobilenet_v3_small")
     set_last_layer(network, new_last_layer(network, 2))
-    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32), "float32").save(
+    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32)).save(
         paths.model("mobilenet_v3_small", "mine", "frozen")
     )
     return "mobilenet_v3_small", "mine", "frozen"

@@ -109,16 +109,14 @@ def test_whatever_a_decoder_raises_names_the_picture(
         open_picture(write(tmp_path / "1.png", b""))
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
-def test_a_file_that_cannot_be_read_is_another_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
-) -> None:
-    def fail(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(Image, "open", fail)
-    with pytest.raises(error):
-        open_picture(write(tmp_path / "1.png", b""))
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("none.png", FileNotFoundError), (".", IsADirectoryError), ("a" * 300, OSError), ("a\0b", ProjectError)],
+)
+def test_a_file_that_cannot_be_opened_is_another_error(tmp_path: Path, name: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        open_picture(tmp_path / name)
+    assert "not a whole picture" not in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])

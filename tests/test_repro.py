@@ -164,25 +164,24 @@ def test_results_agree_with_a_plain_torchvision_script(project: Project, model: 
         ]
     )
     val = torchvision.datasets.ImageFolder(str(project.folder / "data/shapes/val"), look)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        logits = torch.cat([network(image[None]).float() for image, _ in val])
+    with torch.inference_mode():
+        logits = torch.cat([network(image[None]) for image, _ in val])
     labels = torch.tensor(val.targets)
     metrics = json.loads((project.folder / f"metrics/{model}/shapes/{variant}.json").read_text())
     rows = read_table(project.folder / f"plots/{model}/shapes/{variant}/predictions.tsv")
     last = read_table(project.folder / f"plots/{model}/shapes/{variant}/history.tsv")[-1]
 
     assert val.classes == saved["classes"]
-    assert metrics["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), abs=0.02)
+    assert metrics["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), abs=1e-4)
     assert metrics["images"] == len(rows) == 10
     wrong = sum(row["label"] != row["prediction"] for row in rows)
     assert (metrics["mistakes"], metrics["accuracy"]) == (wrong, (10 - wrong) / 10)
     assert [row["file"] for row in rows] == [path.partition("data/shapes/")[2] for path, _ in val.samples]
     sure = logits.softmax(1).max(1).values
-    assert [float(row["probability"]) for row in rows] == pytest.approx(sure.tolist(), abs=0.02)
+    assert [float(row["probability"]) for row in rows] == pytest.approx(sure.tolist(), abs=1e-4)
     assert (last["split"], last["epoch"]) == ("val", "2")
-    assert (float(last["loss"]), float(last["accuracy"])) == pytest.approx(
-        (metrics["loss"], metrics["accuracy"]), abs=0.01
-    )
+    assert float(last["loss"]) == pytest.approx(metrics["loss"], abs=0.02), "training computes in bfloat16"
+    assert float(last["accuracy"]) == pytest.approx(metrics["accuracy"], abs=0.11)
 
 
 def test_make_repro_goes_on_past_a_cell_that_cannot_run(project: Project) -> None:

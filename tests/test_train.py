@@ -50,7 +50,6 @@ def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest
     classifier = Classifier.load(paths.model("mobilenet_v2", "mine", "unfrozen"))
     assert (classifier.name, classifier.classes) == ("mobilenet_v2", ["discs", "squares"])
     assert classifier.preprocessing == LOOK
-    assert classifier.precision == load_params().precision
     assert not classifier.network.training
 
 

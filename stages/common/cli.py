@@ -1,4 +1,4 @@
-"""Runs a stage from the command line: names in, errors out as one line on stderr."""
+"""Runs stages and scripts from the command line: names in, errors out as one line on stderr."""
 
 import argparse
 import inspect
@@ -36,12 +36,18 @@ def run(main: Callable[..., None]) -> None:
     for parameter in inspect.signature(main).parameters:
         parser.add_argument(parameter)
     arguments = vars(parser.parse_args())
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     if "DVC_ROOT" in os.environ:  # set by DVC for its stages
         threading.Thread(target=end_with_parent, daemon=True).start()
+    with one_line_errors(), _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
+        main(**arguments)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with status 1 and one line on stderr for an error that the user can mend, 130 at Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     try:
-        with _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
-            main(**arguments)
+        yield
     except KeyboardInterrupt:
         sys.exit(130)
     except (ProjectError, OSError) as error:
@@ -51,6 +57,12 @@ def run(main: Callable[..., None]) -> None:
             with Path(os.environ[ERRORS_FILE]).open("a", encoding="utf-8") as file:
                 print(line, file=file)
         sys.exit(1)
+
+
+def end_at_ctrl_c() -> None:
+    """From now on Ctrl-C ends the program at once, whatever it is doing: torch, while it is imported, swallows
+    exceptions. Only for times when there is nothing to clean up."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def end_with_parent() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import ProcessExitedException, start_processes
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from stages.common.cli import end_with_parent
@@ -72,9 +72,12 @@ def launch(size: int, work: Callable[..., None], *arguments: str) -> None:
             start_processes(  # type: ignore[no-untyped-call]
                 _member, (size, f"file://{folder}/meeting", failures, work, arguments), size, start_method="spawn"
             )
-        except ProcessExitedException as error:
-            reason = f"one of {size} training processes was ended from outside" if failures.empty() else failures.get()
-            raise ProjectError(reason) from error
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            if not failures.empty():  # told before the others lost their connection to that process
+                raise ProjectError(failures.get()) from error
+            if isinstance(error, ProcessRaisedException):
+                raise
+            raise ProjectError(f"one of {size} training processes was ended from outside") from error
 
 
 def _member(rank: int, size: int, meeting: str, failures: Any, work: Callable[..., None], arguments: Any) -> None:

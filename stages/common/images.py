@@ -1,9 +1,13 @@
 """Images, from files to what a network sees."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +22,8 @@ from stages.common.seeds import derived_rng
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+File = TypeVar("File", str, Path)
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,12 @@ def list_split(folder: Path) -> LabelledFiles:
 
 
 def read_square(path: Path, side: int) -> Tensor:
-    """The middle square of the image, `side` pixels wide: (3, side, side) uint8 RGB."""
-    upright = open_picture(path)
+    """The middle square of the picture, `side` pixels wide: (3, side, side) uint8 RGB."""
+    return middle_square(open_picture(path), side)
+
+
+def middle_square(upright: Image.Image, side: int) -> Tensor:
+    """The same of a picture that open_picture gave."""
     width, height = upright.size
     shorter = min(width, height)  # sizes are rounded as torchvision's Resize and CenterCrop do
     upright = upright.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
@@ -60,17 +70,30 @@ def read_square(path: Path, side: int) -> Tensor:
 def read_squares(files: Sequence[Path], side: int, batch_size: int, workers: int, progress: bool) -> Iterator[Tensor]:
     """Yield (batch_size, 3, side, side) uint8, in the files' order; `workers` threads decode ahead of their use."""
     bar = tqdm(total=len(files), desc="images", unit=" images", disable=None if progress else True)
-    with decoders(workers) as threads, bar:
-
-        def start(first: int) -> list[Future[Tensor]]:
-            return [threads.submit(read_square, path, side) for path in files[first : first + batch_size]]
-
-        ahead = start(0)
-        for first in range(batch_size, len(files) + batch_size, batch_size):
-            now, ahead = ahead, start(first)
-            batch = torch.stack([image.result() for image in now])
+    with bar, closing(read_ahead(files, side, batch_size, workers)) as squares:
+        while batch := [square.result() for _, square in islice(squares, batch_size)]:
             bar.update(len(batch))
-            yield batch
+            yield torch.stack(batch)
+
+
+def read_ahead(
+    files: Iterable[File], side: int, ahead: int, workers: int
+) -> Generator[tuple[File, Future[Tensor]], None, None]:
+    """Yield each file with its read_square, done or under way, while `workers` threads are `ahead` files further on.
+
+    `files` may be without end: no more of them are asked for than that.
+    """
+    started: deque[tuple[File, Future[Tensor]]] = deque()
+    with decoders(workers) as threads:
+        try:
+            for file in files:
+                started.append((file, threads.submit(read_square, Path(file), side)))
+                if len(started) > ahead:
+                    yield started.popleft()
+            yield from started
+        finally:
+            for _, square in started:
+                square.cancel()
 
 
 def to_input(squares: Tensor, preprocessing: Preprocessing) -> Tensor:

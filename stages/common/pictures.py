@@ -43,25 +43,41 @@ def open_picture(path: Path) -> Image.Image:
 
     Raises:
         ProjectError: it cannot be decoded whole, is animated, of another format or of numbers without a range,
-            or so large that it may be a decompression bomb.
+            or so large that it may be a decompression bomb; or its name is none.
+        OSError: the system does not let it be opened.
     """
     try:
-        with Image.open(path) as image:
-            if image.format not in FORMATS:
-                raise ProjectError(f"{path}: in the format {image.format}; expected one of {', '.join(FORMATS)}")
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format not in ("MPO", "TIFF"):
-                raise ProjectError(f"{path}: animated, with {frames} frames; expected a still picture")
-            if image.mode == "F":
-                raise ProjectError(f"{path}: of floating point numbers; expected pixels of 8 or 16 bits")
-            image.load()
-            return _to_rgb(_upright(image))
-    except (ProjectError, FileNotFoundError, PermissionError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise ProjectError(f"{path}: {' '.join(str(error).split())}") from error
-    except Exception as error:  # decoders raise nearly anything on damaged data
-        raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
+        file = path.open("rb")
+    except ValueError as error:  # a null character, or half of one
+        raise ProjectError(f"{str(path)!r}: no file's name ({error})") from error
+    with file:
+        try:
+            with Image.open(file) as image:
+                return to_picture(image)
+        except ProjectError as error:
+            raise ProjectError(f"{path}: {error}") from error
+        except Image.DecompressionBombError as error:
+            raise ProjectError(f"{path}: {' '.join(str(error).split())}") from error
+        except Exception as error:  # decoders raise nearly anything on damaged data
+            raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
+
+
+def to_picture(image: Image.Image) -> Image.Image:
+    """What open_picture gives, for an image that Pillow opened or made.
+
+    Raises:
+        ProjectError: it is animated, of another format or of numbers without a range.
+        Exception: nearly any, on damaged data.
+    """
+    if image.format not in (*FORMATS, None):  # None: made, not opened
+        raise ProjectError(f"in the format {image.format}; expected one of {', '.join(FORMATS)}")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in ("MPO", "TIFF"):
+        raise ProjectError(f"animated, with {frames} frames; expected a still picture")
+    if image.mode == "F":
+        raise ProjectError("of floating point numbers; expected pixels of 8 or 16 bits")
+    image.load()
+    return _to_rgb(_upright(image))
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""A small trained model, and pictures of many formats for it."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import nn
+
+from stages.common.classifier import Classifier
+from stages.common.images import Preprocessing
+from stages.common.network import build, new_last_layer, set_last_layer
+from tests.drawing import draw_picture
+
+CLASSES = ["discs", "größere Quadrate", "squares"]
+
+
+def small_model(path: Path) -> Path:
+    """Save a model drawn from a seed, of few layers, and so set that its answers differ from picture to picture."""
+    torch.manual_seed(0)
+    network = build("resnet18")
+    set_last_layer(network, new_last_layer(network, len(CLASSES)))
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None  # the mean over all batches
+    network.train()
+    with torch.no_grad():
+        network(torch.randn(16, 3, 64, 64))
+        network.fc.weight *= 4
+        network.fc.bias += torch.tensor([3, 4, 0])
+    Classifier(network, "resnet18", CLASSES, Preprocessing(72, 64)).save(path)
+    return path
+
+
+def draw_formats(folder: Path) -> list[Path]:
+    """One picture of each kind of file."""
+    draw_picture(folder / "plain.png", "discs", 1)
+    plain = Image.open(folder / "plain.png").convert("RGB")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    plain.save(folder / "turned.jpg", exif=turned)
+    plain.save(folder / "a name.JPEG")
+    plain.save(folder / "lossy.webp")
+    plain.save(folder / "bits.bmp")
+    plain.convert("CMYK").save(folder / "ink.tif")
+    plain.convert("L").save(folder / "grey.png")
+    plain.quantize(16).save(folder / "palette.gif")
+    transparent = plain.copy()
+    transparent.putalpha(plain.convert("L"))
+    transparent.save(folder / "alpha.png")
+    return sorted(folder.iterdir())

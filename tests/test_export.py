@@ -1,0 +1,139 @@
+"""scripts/export.py: the files for other programs say what the model says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from scripts import export
+from stages.common.classifier import Classifier
+from stages.common.errors import ProjectError
+from stages.common.images import IMAGENET_MEAN, IMAGENET_STD, read_square, to_input
+from tests.conftest import PROJECT, clean_environment
+from tests.models import CLASSES, draw_formats, small_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model(tmp_path_factory.mktemp("model") / "small.pt")
+
+
+@pytest.fixture(scope="module")
+def exported(model: Path) -> Path:
+    """The ONNX file, by the command itself, beside the model."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "scripts.export", str(model)],
+        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    path = model.with_suffix(".onnx")
+    assert done.stdout.startswith(f"{path}: within ")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw_formats(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def images(model: Path, pictures: list[Path]) -> torch.Tensor:
+    look = Classifier.load(model).preprocessing
+    return to_input(torch.stack([read_square(path, look.resize) for path in pictures]), look)
+
+
+@pytest.fixture(scope="module")
+def expected(model: Path, pictures: list[Path]) -> np.ndarray:
+    classifier = Classifier.load(model)
+    return np.array([list(classifier(path).probabilities.values()) for path in pictures])
+
+
+def test_onnx_gives_the_classifiers_probabilities_for_any_number_of_images(
+    exported: Path, images: torch.Tensor, expected: np.ndarray
+) -> None:
+    session = onnxruntime.InferenceSession(exported)
+    for count in (1, 2, len(images)):
+        [given] = session.run(None, {"images": images[:count].numpy()})
+        np.testing.assert_allclose(given, expected[:count], atol=1e-4)
+    [taken], [gives] = session.get_inputs(), session.get_outputs()
+    assert (taken.name, taken.shape, taken.type) == ("images", ["N", 3, 64, 64], "tensor(float)")
+    assert (gives.name, gives.shape, gives.type) == ("probabilities", ["N", 3], "tensor(float)")
+
+
+METADATA = {
+    "network": "resnet18",
+    "classes": CLASSES,
+    "resize": 72,
+    "crop": 64,
+    "mean": list(IMAGENET_MEAN),
+    "std": list(IMAGENET_STD),
+}
+
+
+def read_metadata(properties: dict[str, str]) -> dict[str, object]:
+    return {key: value if key == "network" else json.loads(value) for key, value in properties.items()}
+
+
+def test_onnx_holds_classes_and_preprocessing_and_is_valid(exported: Path) -> None:
+    properties = onnxruntime.InferenceSession(exported).get_modelmeta().custom_metadata_map
+    assert read_metadata(properties) == METADATA
+    onnx.checker.check_model(exported, full_check=True)
+
+
+def test_torch_export_gives_the_classifiers_probabilities(
+    model: Path, exported: Path, images: torch.Tensor, expected: np.ndarray
+) -> None:
+    path = model.parent / "new" / "x.pt2"
+    assert export.export(model, "torch.export", path) < 1e-5
+    first = path.read_bytes()
+    extra = {"metadata.json": ""}
+    network = torch.export.load(path, extra_files=extra).module()
+    for count in (1, len(images)):
+        np.testing.assert_allclose(network(images[:count]).detach(), expected[:count], atol=1e-4)
+    assert read_metadata(json.loads(extra["metadata.json"])) == METADATA
+
+    export.export(model, "torch.export", path)
+    assert path.read_bytes() == first, "the same bytes each time"
+    for content in (first, exported.read_bytes()):
+        assert b"site-packages" not in content, "no path of this machine"
+
+
+def test_what_disagrees_is_refused_and_nothing_is_left(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = export.trace
+
+    def off(classifier: Classifier):
+        with torch.no_grad():
+            classifier.network.fc.bias[0] += 0.01
+        return trace(classifier)
+
+    monkeypatch.setattr(export, "trace", off)
+    with pytest.raises(ProjectError, match=r"x\.pt2 was not written: a probability differed by 0\.002\d* from"):
+        export.export(model, "torch.export", tmp_path / "x.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_taken_is_refused(model: Path, tmp_path: Path) -> None:
+    for place in (model, tmp_path):
+        with pytest.raises(ProjectError, match="is a folder, or the model itself"):
+            export.export(model, "torch.export", place)
+    assert Classifier.load(model)
+    assert tmp_path.is_dir()
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else name)
+    with pytest.raises(ProjectError, match="not installed: onnxscript; run make env, or pip install onnxscript"):
+        export.export(model, "onnx", tmp_path / "x.onnx")

@@ -1,0 +1,168 @@
+"""scripts/predict.py: the command that uses a model."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.predict import predict
+from stages.common.classifier import BATCH, Classifier
+from stages.common.errors import ProjectError
+from tests.conftest import PROJECT, clean_environment
+from tests.drawing import draw_picture
+from tests.models import CLASSES, draw_formats, small_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_model(tmp_path_factory.mktemp("model") / "small.pt")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw_formats(tmp_path_factory.mktemp("pictures"))
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    """The command itself, in a folder without params.yaml."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.predict", *map(os.fspath, arguments)],
+        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT), "PYTHONUNBUFFERED": ""},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_the_table_names_file_class_and_probability(
+    model: Path, pictures: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{path.parent}/./{path.name}" for path in pictures]
+    assert predict(str(model), names, as_json=False) == 0
+    header, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert header == ["file", "class", "probability"]
+    classifier = Classifier.load(model)
+    assert [row[0] for row in rows] == names, "as given"
+    for name, label, probability in rows:
+        assert label == classifier(name).label
+        assert float(probability) == pytest.approx(classifier(name).probability, abs=1e-4)
+
+
+def test_a_json_line_has_the_probability_of_every_class(
+    model: Path, pictures: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(str(model), map(str, pictures), as_json=True)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    classifier = Classifier.load(model)
+    assert [row["file"] for row in rows] == list(map(str, pictures))
+    for row in rows:
+        assert list(row) == ["file", "class", "probability", "probabilities"]
+        assert row["probabilities"] == pytest.approx(classifier(row["file"]).probabilities, abs=1e-5)
+        assert (row["class"], row["probability"]) == max(row["probabilities"].items(), key=lambda item: item[1])
+
+
+def test_a_folder_stands_for_the_pictures_in_it_and_below(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("b.png", "a/c.JPG", "a/d/e.png"):
+        draw_picture(tmp_path / name.lower(), "discs", 0)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    assert predict(str(model), [str(tmp_path), f"{tmp_path}/empty", ""], as_json=False) == 1
+    said = capsys.readouterr()
+    found = [line.split("\t")[0] for line in said.out.splitlines()[1:]]
+    assert found == [f"{tmp_path}/{name}" for name in ("a/c.jpg", "a/d/e.png", "b.png")]
+    assert said.err == f"error: {tmp_path}/empty: a folder without pictures\nerror: : a folder without pictures\n"
+
+
+def test_lines_come_while_files_are_still_being_named(
+    model: Path, pictures: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = 0
+
+    def names() -> Iterator[str]:
+        nonlocal printed
+        for _ in range(3 * BATCH):
+            yield str(pictures[0])
+        printed = len(capsys.readouterr().out.splitlines())
+
+    assert predict(str(model), names(), as_json=False) == 0
+    assert printed > BATCH
+
+
+def test_names_are_read_from_stdin(
+    model: Path, pictures: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = os.fsencode(f"{pictures[0]}\n\n{pictures[1]}\n-\n{pictures[2]}")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(lines)))
+    assert predict(str(model), ["-"], as_json=False) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()[1:]] == list(map(str, pictures[:3]))
+
+
+def test_each_unreadable_file_is_one_line_and_the_others_follow(
+    model: Path, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two\nlines.png").write_text("no picture")
+    names = [f"{tmp_path}/two\nlines.png", str(pictures[0]), "none.png", "nul\0l", "x" * 300, str(pictures[1])]
+    assert predict(str(model), names, as_json=True) == 1
+    said = capsys.readouterr()
+    assert [json.loads(line)["file"] for line in said.out.splitlines()] == list(map(str, pictures[:2]))
+    assert said.err.splitlines() == [
+        f"error: {tmp_path}/two lines.png: not a whole picture, 10 bytes",
+        "error: none.png: No such file or directory",
+        "error: 'nul\\x00l': no file's name (embedded null byte)",
+        f"error: {'x' * 300}: File name too long",
+    ]
+
+
+def test_what_is_no_model_is_an_error_before_any_name_is_read(pictures: list[Path]) -> None:
+    with pytest.raises(ProjectError, match=r"plain\.png is not a whole file of tensors"):
+        predict(str(next(path for path in pictures if path.name == "plain.png")), iter(()), as_json=False)
+
+
+def test_the_command_takes_options_anywhere_and_broken_names(model: Path, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "one.png", "discs", 0)
+    broken = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    Path(os.fsdecode(broken)).write_bytes((tmp_path / "one.png").read_bytes())
+    with start(model, broken, "--json", "-", tmp_path / "none.png") as command:
+        out, err = command.communicate(broken + b"\n")
+    assert [json.loads(line)["file"] for line in out.splitlines()] == 2 * [os.fsdecode(broken)]
+    assert set(json.loads(out.splitlines()[0])["probabilities"]) == set(CLASSES)
+    assert err.decode() == f"error: {tmp_path}/none.png: No such file or directory\n"
+    assert command.returncode == 1
+
+
+def test_the_table_has_the_very_bytes_of_a_broken_name_and_its_reader_may_leave(model: Path, tmp_path: Path) -> None:
+    draw_picture(tmp_path / "one.png", "discs", 0)
+    broken = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    Path(os.fsdecode(broken)).write_bytes((tmp_path / "one.png").read_bytes())
+    with start(model, *20 * BATCH * [broken]) as command:
+        assert command.stdout.readline() == b"file\tclass\tprobability\n"
+        assert command.stdout.readline().startswith(broken + b"\t")
+        command.stdout.close()
+        assert command.stderr.read() == b""
+    assert command.returncode == -signal.SIGPIPE
+
+
+def test_lines_arrive_while_stdin_is_open_and_ctrl_c_is_status_130(model: Path, pictures: list[Path]) -> None:
+    with start(model) as command:
+        command.stdin.write((2 * BATCH + 1) * os.fsencode(f"{pictures[0]}\n"))
+        command.stdin.flush()
+        for _ in range(BATCH + 1):  # the header, and all of the first batch
+            command.stdout.readline()
+        command.send_signal(signal.SIGINT)
+        assert command.communicate() == (b"", b"")
+    assert command.returncode == 130
+
+
+def test_wrong_arguments_are_status_2() -> None:
+    with start("--nothing") as command:
+        assert command.communicate()[1].startswith(b"usage: python -m scripts.predict")
+    assert command.returncode == 2
