@@ -55,8 +55,8 @@ def main(model: str, dataset: str) -> None:
     ]
     write_table(paths.learning_curve(model, dataset), rows)
     note = (
-        f"Points: {settings.draws} draws each, with other images (but of all), order and initial weights;"
-        f" line: their mean.\nEvery run takes as many optimizer steps as {recipe.epochs} epochs of all images."
+        f"Points: {settings.draws} draws each, of images, their order and initial weights; line: their mean."
+        f"\nEvery run takes as many optimizer steps as {recipe.epochs} epochs of all images."
     )
     title = f"{model} on {dataset}, {settings.variant}: {len(val.labels)} val images"
     save_figure(paths.learning_curve_figure(model, dataset), draw_learning_curve(title, accuracies, note))

@@ -1,6 +1,6 @@
 """The original experiment's accuracies, to be shown beside one's own: ResNet-18, read off its plots."""
 
-NOTE = "after 25 epochs, read off its plots"
+NOTE = "after 25 epochs, read off the original's plots"
 
 ACCURACIES = {  # {(network, data set, trainable): accuracy on the val images}
     ("resnet18", "ants_bees", "head"): 0.948,

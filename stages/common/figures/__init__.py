@@ -31,4 +31,5 @@ def mark_published(axes: Axes, x: float, y: float, transform: Transform | None =
 def lighten_frame(axes: Axes) -> None:
     """Leave of the frame what carries the scales, and a light grid."""
     axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -45,7 +45,7 @@ def draw_accuracy(title: str, variants: Mapping[str, Accuracy], published: Mappi
         place = axes.get_yaxis_transform()  # x in widths of the axes, y in data
         axes.text(1.02, row, numbers, transform=place, va="center", fontsize=9)
         if variant in published:
-            mark = mark_published(axes, published[variant], row)
+            mark = mark_published(axes, published[variant], row + 0.25)  # below the row
     if published:
         figure.legend([mark], [f"published, {NOTE}"], loc="outside lower center", fontsize=9, frameon=False)
     axes.set_yticks(range(len(variants)), list(variants))

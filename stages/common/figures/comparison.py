@@ -65,7 +65,7 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], measure: str, colour: 
             name,
             (1, value),
             xycoords=axes.get_yaxis_transform(),  # x in widths of the axes, y in data
-            xytext=(4, 1 if above else -1),
+            xytext=(9, 1 if above else -1),
             textcoords="offset points",
             va="bottom" if above else "top",
             color=text_colour,

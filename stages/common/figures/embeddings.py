@@ -23,7 +23,7 @@ def draw_embeddings(
     """
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.subplots()
-    for split, looks in (("train", {"s": 18, "alpha": 0.25}), ("val", {"s": 34, "edgecolors": "black"})):
+    for split, looks in (("train", {"s": 18, "alpha": 0.25}), ("val", {"s": 28, "edgecolors": "black"})):
         coordinates, labels = points[split]
         for label, name in enumerate(classes):
             x, y = coordinates[labels == label].T.tolist()
@@ -33,11 +33,12 @@ def draw_embeddings(
                 label=f"{name}, {split} ({len(x)})",
                 color=PALETTE[label % len(PALETTE)],
                 marker=MARKERS[label % len(MARKERS)],
-                linewidths=0.6,
+                linewidths=0.4,
                 **looks,
             )
-    axes.set_xlabel(f"first principal component ({shares[0]:.0%} of the variance)")
-    axes.set_ylabel(f"second principal component ({shares[1]:.0%} of the variance)")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)")
+    axes.set_ylabel(f"second principal component ({100 * shares[1]:.0f} % of the variance)")
     columns = -(-2 * len(classes) // LEGEND_ROWS)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9, ncols=columns)
     lighten_frame(axes)
