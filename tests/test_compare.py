@@ -57,6 +57,16 @@ def test_curves_are_a_long_table_in_the_order_of_params(cell: tuple[str, str]) -
         assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_both_figures_get_the_published_accuracies(cell: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(compare, "published_accuracies", lambda *_: {"frozen": 0.9})
+    for name in ("draw_comparison", "draw_accuracy"):
+        draw = getattr(compare, name)
+        monkeypatch.setattr(compare, name, lambda *given, draw=draw: shown.append(given[-1]) or draw(*given))
+    compare.main(*cell)
+    assert shown == [{"frozen": 0.9}] * 2
+
+
 def test_the_line_under_a_variants_name_has_the_digits_of_the_metrics() -> None:
     numbers = {"accuracy": 0.9412, "accuracy_low": 0.892, "accuracy_high": 0.9687}
     assert compare.describe(numbers) == "accuracy 0.9412 (0.892 to 0.969)"

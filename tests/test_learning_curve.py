@@ -9,6 +9,7 @@ import torch
 from stages import learning_curve
 from stages.common import paths
 from stages.common.errors import ProjectError
+from stages.common.examples import Embeddings
 from stages.common.files import read_table
 from stages.common.params import LearningCurve, load_params
 from stages.common.seeds import derived_rng
@@ -110,6 +111,21 @@ def test_every_size_is_trained_for_as_many_steps_as_all(images: int) -> None:
     assert longer.step_epochs / longer.epochs == pytest.approx(recipe.step_epochs / recipe.epochs, abs=0.02)
     same = ("lr", "batch_size", "momentum", "step_factor")
     assert all(getattr(longer, name) == getattr(recipe, name) for name in same)
+
+
+def test_a_run_trains_on_its_images_for_the_steps_and_with_the_schedule_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """epochs 10, step_epochs 7, batch_size 16: 4 steps an epoch with 60 images, 1 with 10; so 40 epochs, 28 before
+    the step."""
+    epochs: list[tuple[int, float]] = []
+
+    def record(layer, examples, optimizer, *_: object) -> None:
+        epochs.append((len(examples.labels), round(optimizer.param_groups[0]["lr"], 6)))
+
+    monkeypatch.setattr(learning_curve, "train_epoch", record)
+    recipe = load_params(PROJECT / "params.yaml").variants["frozen"]
+    train, val = Embeddings(**draw_features(60, 1)), Embeddings(**draw_features(10, 1))
+    learning_curve.accuracy_with(10, train, val, recipe, 0, torch.device("cpu"))
+    assert epochs == [(10, 0.003)] * 28 + [(10, 0.0003)] * 12
 
 
 def test_a_schedule_without_steps_keeps_having_none() -> None:
