@@ -17,7 +17,7 @@ from stages.common.cli import ERRORS_FILE
 from stages.common.errors import ProjectError
 from stages.common.params import Params, load_params
 
-STAGES = ("download", "arrange", "weights", "features", "train", "evaluate", "compare")
+STAGES = ("download", "arrange", "weights", "features", "learning_curve", "train", "evaluate", "compare")
 
 
 def main() -> int:

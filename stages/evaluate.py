@@ -5,10 +5,11 @@ Also the frozen variant's, which proves that the last layer trained on features 
 In:  models/MODEL/DATASET/VARIANT.pt, data/DATASET/
 Out: metrics/MODEL/DATASET/VARIANT.json
      plots/MODEL/DATASET/VARIANT/: predictions.tsv (file below data/DATASET/, label, prediction, probability of
-     the prediction), recall.tsv (class, images, recall) and mistakes.png, of the val images
+     the prediction), recall.tsv (class, images, recall), mistakes.png and reliability.png, of the val images
 """
 
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -18,15 +19,17 @@ from stages.common.classifier import BATCH, Classifier
 from stages.common.cli import run
 from stages.common.compute import choose_device
 from stages.common.errors import ProjectError
-from stages.common.figures import Mistake, draw_mistakes, save_figure
+from stages.common.figures import save_figure
+from stages.common.figures.mistakes import Mistake, draw_mistakes
+from stages.common.figures.reliability import draw_reliability
 from stages.common.files import write_json, write_table
 from stages.common.fit import score
-from stages.common.images import LabelledFiles, list_split, read_square, read_squares
+from stages.common.gradcam import look
+from stages.common.images import LabelledFiles, list_split, middle_crop, read_square, read_squares, to_input
 from stages.common.params import Runtime, load_params
-from stages.common.statistics import wilson_interval
+from stages.common.statistics import ConfidenceBin, confidence_bins, expected_calibration_error, wilson_interval
 
 MISTAKES_SHOWN = 12
-MISTAKE_PIXELS = 160
 
 
 def main(model: str, dataset: str, variant: str) -> None:
@@ -46,8 +49,10 @@ def main(model: str, dataset: str, variant: str) -> None:
     rows = predictions(logits, val, dataset)
     write_table(paths.predictions(*cell), rows)
     write_table(paths.recall(*cell), recall(logits, val))
-    figure = draw_mistakes(worst_mistakes(rows, dataset), sum(row["label"] != row["prediction"] for row in rows))
+    figure = draw_mistakes(worst_mistakes(rows, dataset, classifier), int(metrics["mistakes"]))
     save_figure(paths.mistakes(*cell), figure)
+    title = f"Reliability of {variant}: {model} on {dataset}, {len(rows)} val images"
+    save_figure(paths.reliability(*cell), draw_reliability(title, by_confidence(logits, val.labels)))
     write_json(paths.metrics(*cell), metrics)
     print(
         f"{model} {dataset} {variant}: {metrics['mistakes']} of {metrics['images']} val images wrong, accuracy"
@@ -72,14 +77,29 @@ def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runti
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The numbers of one split; accuracy_low and accuracy_high bound the 95 % interval of the accuracy."""
+    """The numbers of one split.
+
+    accuracy_low and accuracy_high bound the 95 % interval of the accuracy; balanced_accuracy is the mean of the
+    classes' recalls; ece is the expected calibration error, in ten bins.
+    """
     loss, _ = score(logits, labels)
-    count = len(labels)
-    mistakes = int((logits.argmax(1) != labels).sum())
+    right = logits.argmax(1) == labels
+    count, mistakes = len(labels), int((~right).sum())
     low, high = wilson_interval(count - mistakes, count)
-    accuracy = (count - mistakes) / count
-    rounded = {"accuracy": accuracy, "accuracy_low": low, "accuracy_high": high, "loss": loss}
+    rounded = {
+        "accuracy": (count - mistakes) / count,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "balanced_accuracy": fmean(right[labels == label].double().mean().item() for label in set(labels.tolist())),
+        "loss": loss,
+        "ece": expected_calibration_error(by_confidence(logits, labels)),
+    }
     return {"images": count, "mistakes": mistakes, **{name: round(value, 4) for name, value in rounded.items()}}
+
+
+def by_confidence(logits: Tensor, labels: Tensor) -> list[ConfidenceBin]:
+    probabilities, predicted = logits.softmax(1).max(1)
+    return confidence_bins(probabilities.tolist(), (predicted == labels).tolist())
 
 
 def predictions(logits: Tensor, listed: LabelledFiles, dataset: str) -> list[dict[str, str | float]]:
@@ -108,19 +128,24 @@ def recall(logits: Tensor, listed: LabelledFiles) -> list[dict[str, str | int | 
     ]
 
 
-def worst_mistakes(rows: list[dict[str, str | float]], dataset: str) -> list[Mistake]:
-    """The wrong predictions that the model was surest of."""
+def worst_mistakes(rows: list[dict[str, str | float]], dataset: str, classifier: Classifier) -> list[Mistake]:
+    """The wrong predictions that the model was surest of, and where it looked."""
     wrong = [row for row in rows if row["label"] != row["prediction"]]
     wrong.sort(key=lambda row: -float(row["probability"]))
-    return [
-        Mistake(
-            read_square(paths.images(dataset) / str(row["file"]), MISTAKE_PIXELS).permute(1, 2, 0).numpy(),
-            str(row["label"]),
-            str(row["prediction"]),
-            float(row["probability"]),
-        )
-        for row in wrong[:MISTAKES_SHOWN]
-    ]
+    return [to_mistake(row, dataset, classifier) for row in wrong[:MISTAKES_SHOWN]]
+
+
+def to_mistake(row: dict[str, str | float], dataset: str, classifier: Classifier) -> Mistake:
+    square = read_square(paths.images(dataset) / str(row["file"]), classifier.preprocessing.resize)[None]
+    seen, prediction = middle_crop(square, classifier.preprocessing.crop)[0], str(row["prediction"])
+    heat = look(classifier.network, to_input(square, classifier.preprocessing)[0], classifier.classes.index(prediction))
+    return Mistake(
+        seen.permute(1, 2, 0).numpy(),
+        str(row["label"]),
+        prediction,
+        float(row["probability"]),
+        None if heat is None else heat.numpy(),
+    )
 
 
 if __name__ == "__main__":

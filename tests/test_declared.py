@@ -98,7 +98,7 @@ def declared(stage: str, what: str) -> set[str]:
         for entry in GRAPH[stage].get(what, []):
             for axis, name in zip(GRAPH[stage]["matrix"], cell, strict=True):
                 entry = entry.replace(f"${{item.{axis}}}", name)
-            result.add(entry)
+            result.add(entry.replace("${learning_curve.variant}", "frozen"))
     return {entry for entry in result if not entry.startswith("stages")}
 
 

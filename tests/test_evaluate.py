@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from torchvision import transforms
 
 from stages import evaluate
 from stages.common import paths
@@ -28,8 +30,17 @@ def test_measure() -> None:
         "accuracy": 0.5,
         "accuracy_low": 0.15,
         "accuracy_high": 0.85,
+        "balanced_accuracy": 0.5,
         "loss": pytest.approx(sum(losses) / 4, abs=1e-4),
+        "ece": pytest.approx((0.1192 + 0.7311 + 0.9526 + 0.3775) / 4, abs=1e-4),  # each alone in its bin
     }
+    assert list(evaluate.measure(LOGITS, LABELS))[2] == "accuracy"
+
+
+def test_balanced_accuracy_is_the_mean_of_the_recalls_of_the_classes_there_are() -> None:
+    logits = torch.tensor([[1.0, 0.0, 0.0]] * 4)
+    measured = evaluate.measure(logits, torch.tensor([0, 0, 0, 1]))
+    assert (measured["accuracy"], measured["balanced_accuracy"]) == (0.75, 0.5)
 
 
 def test_predictions_name_file_classes_and_the_probability_of_the_prediction() -> None:
@@ -76,9 +87,27 @@ def test_test_images_are_measured_apart(cell: tuple[str, str, str], capsys: pyte
 def test_the_surest_mistakes_are_shown_first(cell: tuple[str, str, str]) -> None:
     evaluate.main(*cell)
     rows = [dict(row) for row in read_table(paths.predictions(*cell))]
-    wrong = evaluate.worst_mistakes(rows, "mine")
+    wrong = evaluate.worst_mistakes(rows, "mine", Classifier.load(paths.model(*cell)))
     assert len(wrong) == json.loads(paths.metrics(*cell).read_text())["mistakes"]
     assert len(wrong) > 0
     assert all(mistake.label != mistake.prediction for mistake in wrong)
     probabilities = [mistake.probability for mistake in wrong]
     assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_a_mistake_is_shown_as_the_square_that_the_network_saw_and_where_it_looked_in_it(
+    cell: tuple[str, str, str],
+) -> None:
+    classifier = Classifier.load(paths.model(*cell))
+    row = {"file": "val/discs/discs.8.png", "label": "discs", "prediction": "squares", "probability": 0.9}
+    mistake = evaluate.to_mistake(row, "mine", classifier)
+    look = transforms.Compose([transforms.Resize(40), transforms.CenterCrop(32), transforms.PILToTensor()])
+    seen = look(Image.open(paths.images("mine") / "val/discs/discs.8.png"))
+    assert torch.equal(torch.from_numpy(mistake.image.copy()).permute(2, 0, 1), seen)
+    assert mistake.heat.shape == (32, 32)
+    assert 0 <= mistake.heat.min() <= mistake.heat.max() <= 1
+
+
+def test_the_reliability_diagram_is_written(cell: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate.main(*cell)
+    assert paths.reliability(*cell).read_bytes().startswith(b"\x89PNG")

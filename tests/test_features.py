@@ -10,7 +10,7 @@ from stages.common.compute import Compute
 from stages.common.images import Preprocessing, list_split, read_square, to_input
 from stages.common.network import build, last_layer_name, set_last_layer
 from stages.common.params import Runtime
-from stages.features import embed
+from stages.features import embed, embeddings_figure
 from tests.drawing import draw_split
 
 LOOK = Preprocessing(resize=40, crop=32)
@@ -34,3 +34,19 @@ def test_embeddings_are_the_last_layers_input_and_leave_the_network_as_it_was(tm
     assert embeddings.dtype == torch.float32
     assert torch.allclose(embeddings, seen[0], atol=1e-5)
     assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
+
+
+def test_embeddings_figure_shows_train_and_val_in_the_plane_of_train() -> None:
+    train = torch.tensor([[-3.0, 0, 0], [3.0, 0, 0], [0, -1.0, 0], [0, 1.0, 0]])
+    val = torch.tensor([[2.0, -0.5, 9.0]])  # the third dimension, in which train does not vary, is not shown
+    features = {
+        "classes": ["a", "b"],
+        "train": {"embeddings": train, "labels": torch.tensor([0, 0, 1, 1])},
+        "val": {"embeddings": val, "labels": torch.tensor([1])},
+    }
+    figure = embeddings_figure("net on data", features)
+    assert figure.get_suptitle() == "net on data: what the frozen network sees"
+    [axes] = figure.axes
+    assert "90 %" in axes.get_xlabel()
+    assert axes.collections[0].get_offsets().tolist() == [[-3, 0], [3, 0]]
+    assert axes.collections[3].get_offsets().tolist() == [[2, -0.5]]

@@ -37,6 +37,7 @@ def settings() -> dict:
             "frozen": frozen,
             "unfrozen": {**frozen, "trainable": "all", "augment": {"min_scale": 0.35, "flip": True}},
         },
+        "learning_curve": {"variant": "frozen", "images": [10, 20], "draws": 10},
     }
 
 
@@ -179,6 +180,29 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "variants.frozen: augment needs trainable: all; a frozen network's features are computed once",
         ),
         (
+            "learning_curve.variant",
+            "unfrozen",
+            "the whole file: learning_curve.variant: expected a variant with trainable: head (frozen);"
+            " received 'unfrozen'",
+        ),
+        (
+            "learning_curve.images",
+            [20, 10],
+            "learning_curve.images: expected ascending numbers, each once; received [20, 10]",
+        ),
+        (
+            "learning_curve.images",
+            [10, 10],
+            "learning_curve.images: expected ascending numbers, each once; received [10, 10]",
+        ),
+        (
+            "learning_curve.images",
+            [1, 10],
+            "learning_curve.images.0: Input should be greater than or equal to 2; received 1",
+        ),
+        ("learning_curve.draws", 0, "learning_curve.draws: Input should be greater than or equal to 1; received 0"),
+        ("learning_curve", GONE, "learning_curve: missing"),
+        (
             "runtime",
             {"unpack_limit_gib": 0},
             "runtime.unpack_limit_gib: Input should be greater than 0; received 0",
@@ -205,6 +229,10 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
         ("models.resnet18.sha", "models.resnet18.sha: unknown key; did you mean sha256?; allowed: urls, sha256, "),
         ("downloads.shapes.url", "downloads.shapes.url: unknown key; did you mean urls?; allowed: urls"),
         ("datasets.mine.folds", "datasets.mine.folds: unknown key; allowed: manifest, val_fraction, seed"),
+        (
+            "learning_curve.draw",
+            "learning_curve.draw: unknown key; did you mean draws?; allowed: variant, images, draws",
+        ),
         ("variants.frozen.epoch", "variants.frozen.epoch: unknown key; did you mean epochs?; allowed: trainable, "),
         (
             "variants.unfrozen.augment.flips",

@@ -35,7 +35,7 @@ def test_first_run_makes_exactly_these_files(project: Project) -> None:
         *(f"plots/{cell}/{name}" for cell in cells for name in PLOTS),
         *(f"models/{cell}.pt" for cell in cells),
         *(f"metrics/{model}/shapes.json" for model in MODELS),
-        *(f"plots/{model}/shapes-{name}" for model in MODELS for name in ("comparison.png", "curves.tsv")),
+        *(f"plots/{model}/shapes-{name}" for model in MODELS for name in PLOTS_OF_ALL),
         *(f"features/{model}/shapes.pt" for model in MODELS),
         *(f"weights/{model}.pt" for model in MODELS),
     }
@@ -43,7 +43,10 @@ def test_first_run_makes_exactly_these_files(project: Project) -> None:
     assert len(project.files("data/shapes")) == 26
 
 
-PLOTS = ("history.tsv", "predictions.tsv", "recall.tsv", "mistakes.png")
+PLOTS = ("history.tsv", "predictions.tsv", "recall.tsv", "mistakes.png", "reliability.png")
+PLOTS_OF_ALL = (
+    "accuracy.png", "comparison.png", "curves.tsv", "embeddings.png", "learning_curve.png", "learning_curve.tsv",
+)  # fmt: skip
 
 
 def test_git_sees_results_and_no_data(project: Project) -> None:
@@ -61,7 +64,12 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
     assert sorted(project.repro()) == sorted(
         name
         for model in MODELS
-        for name in (f"train@{model}-shapes-frozen", f"evaluate@{model}-shapes-frozen", f"compare@{model}-shapes")
+        for name in (
+            f"learning_curve@{model}-shapes",
+            f"train@{model}-shapes-frozen",
+            f"evaluate@{model}-shapes-frozen",
+            f"compare@{model}-shapes",
+        )
     )
     assert {row["lr"] for row in read_table(project.folder / "plots/resnet18/shapes/frozen/history.tsv")} == {"0.02"}
     project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.003))
@@ -71,7 +79,17 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
-        (lambda params: params.update(seed=7), [f"train@{model}-shapes-{variant}" for model, variant in CELLS]),
+        (
+            lambda params: params.update(seed=7),
+            [
+                *(f"train@{model}-shapes-{variant}" for model, variant in CELLS),
+                *(f"learning_curve@{model}-shapes" for model in MODELS),
+            ],
+        ),
+        (
+            lambda params: params["learning_curve"].update(draws=2),
+            [f"learning_curve@{model}-shapes" for model in MODELS],
+        ),
         (
             lambda params: params["models"]["resnet18"].update(crop=34),
             ["features@resnet18-shapes", "train@resnet18-shapes-frozen", "train@resnet18-shapes-unfrozen"],
@@ -80,7 +98,7 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
         (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
         (
             lambda params: params["models"].update(resnet34=params["models"]["resnet18"]),
-            ["compare", "evaluate", "features", "train", "weights"],
+            ["compare", "evaluate", "features", "learning_curve", "train", "weights"],
         ),
         (
             lambda params: params["variants"].update(slow=params["variants"]["frozen"]),
@@ -90,13 +108,13 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
             ],
         ),
     ],
-    ids=["seed", "crop", "urls", "runtime", "model", "variant"],
+    ids=["seed", "draws", "crop", "urls", "runtime", "model", "variant"],
 )
 def test_a_change_concerns_only_what_depends_on_it(project: Project, change, stages: list[str]) -> None:
     """By `dvc status`: the stages whose own inputs changed; those that follow them are left out."""
     project.edit_params(change)
     changed = json.loads(project.run("dvc", "status", "--json"))
-    if stages == ["compare", "evaluate", "features", "train", "weights"]:
+    if stages == ["compare", "evaluate", "features", "learning_curve", "train", "weights"]:
         assert all("resnet34" in name for name in changed)
         assert sorted({name.partition("@")[0] for name in changed}) == stages
     else:
@@ -131,7 +149,7 @@ def test_own_images_need_a_folder_and_an_entry(project: Project) -> None:
 def test_forced_run_changes_no_byte_whatever_the_number_of_workers(project: Project) -> None:
     before = project.files("metrics", "plots", "models", "features"), (project.folder / "dvc.lock").read_bytes()
     project.edit_params(lambda params: params["runtime"].update(workers=5))
-    assert len(project.repro("--force")) == 16
+    assert len(project.repro("--force")) == 18
     assert (
         project.files("metrics", "plots", "models", "features"),
         (project.folder / "dvc.lock").read_bytes(),
@@ -211,7 +229,10 @@ def test_dvc_plots_show_holds_every_figure(project: Project) -> None:
     page = (project.folder / "dvc_plots/index.html").read_text()
     for model in MODELS:
         assert f"{model} on shapes" in page
-        assert f"plots_{model}_shapes-comparison.png" in page
+        assert f"Learning curve ({model}, shapes)" in page
+        for name in ("accuracy", "comparison", "embeddings", "learning_curve"):
+            assert f"plots_{model}_shapes-{name}.png" in page
         for variant in VARIANTS:
             assert f"Confusion of {variant} ({model}, shapes)" in page
             assert f"plots_{model}_shapes_{variant}_mistakes.png" in page
+            assert f"plots_{model}_shapes_{variant}_reliability.png" in page

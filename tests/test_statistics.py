@@ -1,9 +1,14 @@
-"""stages/common/statistics.py, against scipy's."""
+"""stages/common/statistics.py, against scipy's and by hand."""
 
 import pytest
 from scipy.stats import binomtest
 
-from stages.common.statistics import mcnemar_exact, wilson_interval
+from stages.common.statistics import (
+    confidence_bins,
+    expected_calibration_error,
+    mcnemar_exact,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("correct", "count"), [(0, 10), (1, 10), (5, 10), (10, 10), (145, 153), (492, 500)])
@@ -28,3 +33,26 @@ def test_mcnemar_of_equal_answers_is_one() -> None:
 def test_mcnemar_wants_the_same_images() -> None:
     with pytest.raises(ValueError, match="shorter"):
         mcnemar_exact([True, False], [True])
+
+
+def test_confidence_bins_hold_what_is_above_their_low_end_and_up_to_their_high_end() -> None:
+    probabilities, right = [0.5, 0.6, 0.61, 0.7, 1.0], [True, False, True, True, True]
+    bins = confidence_bins(probabilities, right)
+    assert [(of.low, of.high, of.count, of.right) for of in bins] == [
+        (0.4, 0.5, 1, 1),
+        (0.5, 0.6, 1, 0),
+        (0.6, 0.7, 2, 2),
+        (0.9, 1.0, 1, 1),
+    ]
+    assert [of.confidence for of in bins] == pytest.approx([0.5, 0.6, 0.655, 1.0])
+    assert confidence_bins([1.0000001], [True])[0].high == 1  # float32's rounding
+
+
+def test_expected_calibration_error_by_hand() -> None:
+    """Four answers of 0.95, three right: |0.75 - 0.95| = 0.2; 0.72 and 0.78, one right: |0.5 - 0.75| = 0.25."""
+    bins = confidence_bins([0.95] * 4 + [0.72, 0.78], [True, True, True, False, True, False])
+    assert expected_calibration_error(bins) == pytest.approx(4 / 6 * 0.2 + 2 / 6 * 0.25)
+
+
+def test_expected_calibration_error_is_zero_where_probabilities_are_true() -> None:
+    assert expected_calibration_error(confidence_bins([0.75] * 4, [True, True, True, False])) == 0

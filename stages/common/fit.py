@@ -38,8 +38,7 @@ def fit(
     Raises:
         ProjectError: the loss is no longer finite.
     """
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
+    optimizer = new_optimizer(network, recipe)
     joined, first = compute.team.joined(network), compute.team.rank == 0
     history: list[Row] = []
     best_accuracy, best_state = -1.0, None
@@ -75,6 +74,12 @@ def fit(
     if best_state is not None:
         network.load_state_dict(best_state)
     return history
+
+
+def new_optimizer(network: nn.Module, recipe: Variant) -> torch.optim.Optimizer:
+    """Of every parameter that requires a gradient."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def lr_factor(recipe: Variant, epoch: int) -> float:

@@ -98,9 +98,14 @@ def read_ahead(
 
 def to_input(squares: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(N, 3, S, S) uint8 -> its middle crop, normalized: (N, 3, crop, crop) float32, channels last."""
-    margin = (squares.shape[-1] - preprocessing.crop) // 2
-    inner = slice(margin, margin + preprocessing.crop)
-    return _normalized(squares[:, :, inner, inner].float(), preprocessing)
+    return _normalized(middle_crop(squares, preprocessing.crop).float(), preprocessing)
+
+
+def middle_crop(squares: Tensor, crop: int) -> Tensor:
+    """(N, 3, S, S) -> (N, 3, crop, crop)"""
+    margin = (squares.shape[-1] - crop) // 2
+    inner = slice(margin, margin + crop)
+    return squares[:, :, inner, inner]
 
 
 def to_augmented_input(

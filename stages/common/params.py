@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stages.common.errors import ProjectError
 
@@ -156,6 +156,21 @@ class Variant(Strict):
         return self
 
 
+class LearningCurve(Strict):
+    """On how many images the last layer is trained, to see what more of them are worth."""
+
+    variant: str
+    images: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    draws: Annotated[int, Field(ge=1)]
+
+    @field_validator("images")
+    @classmethod
+    def _ascending(cls, images: list[int]) -> list[int]:
+        if images != sorted(set(images)):
+            raise ValueError(f"expected ascending numbers, each once; received {images}")
+        return images
+
+
 class Runtime(Strict):
     """How the work is done; no stage declares it."""
 
@@ -174,6 +189,7 @@ class Params(Strict):
     downloads: dict[DatasetName, Download]
     datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    learning_curve: LearningCurve
     runtime: Runtime = Runtime()
 
     @model_validator(mode="after")
@@ -187,6 +203,16 @@ class Params(Strict):
     def _downloads_are_used(self) -> Self:
         if unused := sorted(set(self.downloads) - set(self.datasets)):
             raise ValueError(f"downloads.{unused[0]} has no entry of that name under datasets")
+        return self
+
+    @model_validator(mode="after")
+    def _learning_curve_is_of_a_frozen_variant(self) -> Self:
+        frozen = [name for name, variant in self.variants.items() if variant.trainable == "head"]
+        if (name := self.learning_curve.variant) not in frozen:
+            raise ValueError(
+                f"learning_curve.variant: expected a variant with trainable: head ({', '.join(frozen) or 'add one'});"
+                f" received {name!r}"
+            )
         return self
 
 
@@ -250,6 +276,7 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "downloads": Download,
         "datasets": Dataset,
         "variants": Variant,
+        "learning_curve": LearningCurve,
         "runtime": Runtime,
     }
     section = Augment if location[2:] == ("augment",) else sections[location[0]] if location else Params

@@ -47,6 +47,10 @@ def mistakes(model: str, dataset: str, variant: str) -> Path:
     return _plots(model, dataset, variant) / "mistakes.png"
 
 
+def reliability(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "reliability.png"
+
+
 def comparison_metrics(model: str, dataset: str) -> Path:
     return Path("metrics") / model / f"{dataset}.json"
 
@@ -57,6 +61,22 @@ def curves(model: str, dataset: str) -> Path:
 
 def comparison(model: str, dataset: str) -> Path:
     return Path("plots") / model / f"{dataset}-comparison.png"
+
+
+def accuracy(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-accuracy.png"
+
+
+def embeddings(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-embeddings.png"
+
+
+def learning_curve(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-learning_curve.tsv"
+
+
+def learning_curve_figure(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-learning_curve.png"
 
 
 def _plots(model: str, dataset: str, variant: str) -> Path:

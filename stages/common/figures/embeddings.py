@@ -1,0 +1,46 @@
+"""Where the images lie among each other, as the frozen network sees them."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from stages.common.figures import MARKERS, PALETTE, lighten_frame
+
+LEGEND_ROWS = 20
+
+
+def draw_embeddings(
+    title: str, classes: Sequence[str], points: Mapping[str, tuple[Tensor, Tensor]], shares: Sequence[float]
+) -> Figure:
+    """Train images light and small, val images strong, each class with a colour and a shape of its own.
+
+    Args:
+        title: of the figure.
+        classes: names, in the order of the labels.
+        points: {"train" and "val": (N, 2) coordinates, (N,) labels}.
+        shares: of the variance of train, that each of the two axes shows.
+    """
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    axes = figure.subplots()
+    for split, looks in (("train", {"s": 18, "alpha": 0.25}), ("val", {"s": 28, "edgecolors": "black"})):
+        coordinates, labels = points[split]
+        for label, name in enumerate(classes):
+            x, y = coordinates[labels == label].T.tolist()
+            axes.scatter(
+                x,
+                y,
+                label=f"{name}, {split} ({len(x)})",
+                color=PALETTE[label % len(PALETTE)],
+                marker=MARKERS[label % len(MARKERS)],
+                linewidths=0.4,
+                **looks,
+            )
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)")
+    axes.set_ylabel(f"second principal component ({100 * shares[1]:.0f} % of the variance)")
+    columns = -(-2 * len(classes) // LEGEND_ROWS)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9, ncols=columns)
+    lighten_frame(axes)
+    figure.suptitle(title)
+    return figure
