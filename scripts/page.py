@@ -37,7 +37,6 @@ class Kind:
     heading: str
     shows: str  # to those who do not see it
     reading: str  # how to read it, in one sentence
-    optional: bool = False  # left out where it is not there, and not named as missing
 
 
 COMPARISON = Kind(
@@ -53,7 +52,6 @@ OF_CELL = (
         "Accuracy with its interval",
         "The val accuracy of each variant as a dot, with its 95 % interval as a line",
         "Dots are accuracies, lines their 95 % intervals: where lines overlap widely the variants hardly differ.",
-        optional=True,
     ),
     Kind(
         "learning_curve",
@@ -61,7 +59,6 @@ OF_CELL = (
         "Val accuracy against the number of train images",
         "The further right, the more train images: a curve that still rises at its end asks for more images, a flat one"
         " does not.",
-        optional=True,
     ),
     Kind(
         "embeddings",
@@ -69,7 +66,6 @@ OF_CELL = (
         "The images as points in two dimensions, by class",
         "Each point is an image as the pretrained network sees it: classes that lie apart are easy for a last layer"
         " alone.",
-        optional=True,
     ),
 )
 OF_VARIANT = (
@@ -78,7 +74,6 @@ OF_VARIANT = (
         "Reliability",
         "The share of right answers against the probability that the network gave them",
         "On the diagonal the network is right as often as it says; below it, it is too sure of itself.",
-        optional=True,
     ),
     Kind(
         "mistakes",
@@ -209,8 +204,7 @@ def _table(path: Path) -> list[dict[str, str]] | None:
 
 
 def _pictures(kinds: tuple[Kind, ...], prefix: str) -> list[Picture]:
-    found = [_picture(kind, Path(f"{prefix}{kind.name}.png")) for kind in kinds]
-    return [picture for picture in found if picture.src or not picture.kind.optional]
+    return [_picture(kind, Path(f"{prefix}{kind.name}.png")) for kind in kinds]
 
 
 def _picture(kind: Kind, path: Path) -> Picture:

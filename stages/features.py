@@ -3,7 +3,7 @@
 Frozen means frozen: the network is in eval mode, so BatchNorm's statistics stand still, and the embedding
 of an image never changes. Training a last layer on these takes a second.
 
-In:  weights/MODEL.pt, data/DATASET/, models.MODEL.resize and .crop, precision
+In:  weights/MODEL.pt, data/DATASET/, models.MODEL.resize and .crop
 Out: features/MODEL/DATASET.pt: {"classes": [name], "train" and "val": {"embeddings": (N, D) float32,
      "labels": (N,) int64}}, images in the order of their names
      plots/MODEL/DATASET-embeddings.png: the embeddings in two dimensions
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stages.common import paths
 from stages.common.cli import run
-from stages.common.compute import Compute, choose_compute
+from stages.common.compute import Compute, choose_device
 from stages.common.examples import READ_BATCH
 from stages.common.figures import save_figure
 from stages.common.figures.embeddings import draw_embeddings
@@ -34,7 +34,7 @@ def main(model: str, dataset: str) -> None:
     params = load_params()
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = choose_compute(params.runtime.device, params.precision)
+    compute = Compute(choose_device(params.runtime.device), "float32")
     network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(compute.device)
     features: dict[str, Any] = {}
     for split in SPLITS:

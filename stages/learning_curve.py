@@ -36,7 +36,7 @@ def main(model: str, dataset: str) -> None:
     settings = params.learning_curve
     recipe = params.variants[settings.variant]
     device = choose_device(params.runtime.device)
-    features = load_tensors(paths.features(model, dataset))
+    features = load_tensors(paths.features(model, dataset), ("classes", "train", "val"))
     train, val = Embeddings(**features["train"]), Embeddings(**features["val"])
     check_enough(settings, len(features["classes"]))
 

@@ -52,4 +52,5 @@ def choose_device(name: str) -> torch.device:
         raise ProjectError(f"params.yaml: runtime.device is {name}, which this machine does not have; set auto")
     torch.backends.cudnn.deterministic = True  # on CUDA: the same bytes each time, and float32 that is not TF32
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.fp32_precision = "ieee"  # the new name of the former; torch 2.14 fails where they disagree
     return torch.device(name)
