@@ -8,6 +8,7 @@ vl-convert-python). The same code is written to work/vega.js, which the page of 
 import base64
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -33,14 +34,14 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 class Kind:
     """A PNG file that a stage draws, and what the page says of it."""
 
-    name: str  # plots/MODEL/DATASET-NAME.png, or plots/MODEL/DATASET/VARIANT/NAME.png
+    place: Callable[..., Path]  # of model and data set, or of these and a variant
     heading: str
     shows: str  # to those who do not see it
     reading: str  # how to read it, in one sentence
 
 
 COMPARISON = Kind(
-    "comparison",
+    paths.comparison,
     "Comparison",
     "Curves of loss and accuracy over the epochs, one column for each variant",
     "Each variant has a column, with loss above and accuracy below: thick is val, thin and dashed the running train"
@@ -48,20 +49,20 @@ COMPARISON = Kind(
 )
 OF_CELL = (
     Kind(
-        "accuracy",
+        paths.accuracy,
         "Accuracy with its interval",
         "The val accuracy of each variant as a dot, with its 95 % interval as a line",
         "Dots are accuracies, lines their 95 % intervals: where lines overlap widely the variants hardly differ.",
     ),
     Kind(
-        "learning_curve",
+        paths.learning_curve_figure,
         "Learning curve",
         "Val accuracy against the number of train images",
         "The further right, the more train images: a curve that still rises at its end asks for more images, a flat one"
         " does not.",
     ),
     Kind(
-        "embeddings",
+        paths.embeddings,
         "Embeddings",
         "The images as points in two dimensions, by class",
         "Each point is an image as the pretrained network sees it: classes that lie apart are easy for a last layer"
@@ -70,13 +71,13 @@ OF_CELL = (
 )
 OF_VARIANT = (
     Kind(
-        "reliability",
+        paths.reliability,
         "Reliability",
         "The share of right answers against the probability that the network gave them",
         "On the diagonal the network is right as often as it says; below it, it is too sure of itself.",
     ),
     Kind(
-        "mistakes",
+        paths.mistakes,
         "Mistakes",
         "The wrongly classified val images, each with its class, the network's answer and its probability",
         "The val images that it got wrong, the surest answers first: look for wrong labels and for what they share.",
@@ -168,10 +169,10 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
         return Cell(
             model,
             dataset,
-            comparison=_picture(COMPARISON, paths.comparison(model, dataset)),
+            comparison=_picture(COMPARISON, model, dataset),
             curves=curves,
             charts=curve_charts(curves, list(params.variants)) if curves else {},
-            pictures=_pictures(OF_CELL, f"{paths.comparison(model, dataset).parent / dataset}-"),
+            pictures=[_picture(kind, model, dataset) for kind in OF_CELL],
             variants=[_read_variant(model, dataset, name, numbers.get(name)) for name in params.variants],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -189,7 +190,7 @@ def _read_variant(model: str, dataset: str, variant: str, numbers: tuple[str, ..
         numbers,
         confusion=confusion(predictions) if predictions else None,
         recall=sorted(recall, key=lambda row: float(row["recall"])) if recall else None,
-        pictures=_pictures(OF_VARIANT, f"{paths.mistakes(model, dataset, variant).parent}/"),
+        pictures=[_picture(kind, model, dataset, variant) for kind in OF_VARIANT],
     )
 
 
@@ -203,11 +204,8 @@ def _table(path: Path) -> list[dict[str, str]] | None:
     return read_table(path) if path.is_file() else None
 
 
-def _pictures(kinds: tuple[Kind, ...], prefix: str) -> list[Picture]:
-    return [_picture(kind, Path(f"{prefix}{kind.name}.png")) for kind in kinds]
-
-
-def _picture(kind: Kind, path: Path) -> Picture:
+def _picture(kind: Kind, *of: str) -> Picture:
+    path = kind.place(*of)
     if not path.is_file():
         return Picture(kind, path, None)
     with Image.open(path) as image:

@@ -14,7 +14,7 @@ IMAGES = 6  # of each class
 
 
 def write_results(model: str, dataset: str, classes: list[str], variants: list[str], wrong: int = 2) -> None:
-    """What evaluate and compare write; of each class, variant n calls the first `wrong` + n images the next class."""
+    """What the stages write; of each class, variant n calls the first `wrong` + n images the next class."""
     for number, variant in enumerate(variants):
         cell = (model, dataset, variant)
         labels = torch.arange(len(classes)).repeat_interleave(IMAGES)
@@ -28,6 +28,9 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
         write_table(paths.recall(*cell), evaluate.recall(logits, listed))
         write_table(paths.history(*cell), _history(number))
         save_figure(paths.mistakes(*cell), Figure(figsize=(11, 3)))
+        save_figure(paths.reliability(*cell), Figure(figsize=(5, 5)))
+    save_figure(paths.embeddings(model, dataset), Figure(figsize=(6, 6)))
+    save_figure(paths.learning_curve_figure(model, dataset), Figure(figsize=(6, 4)))
     compare.main(model, dataset)
 
 

@@ -37,10 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_params(folder)
         write_results("mobilenet_v2", "many", CLASSES, VARIANTS)
         write_results("mobilenet_v2", "two", ["cats", "dogs"], VARIANTS)
-        reliability = paths.mistakes("mobilenet_v2", "two", "frozen").with_name("reliability.png")
-        reliability.write_bytes(paths.comparison("mobilenet_v2", "two").read_bytes())
         paths.mistakes("mobilenet_v2", "two", "unfrozen").unlink()
         paths.metrics("mobilenet_v2", "two", "unfrozen").unlink()
+        paths.embeddings("mobilenet_v2", "two").unlink()
         assert page.main() == 0
     return folder
 
@@ -84,7 +83,10 @@ def test_what_is_missing_is_named_where_it_would_be(there: Path) -> None:
     text = html(there)
     assert "dvc repro compare@resnet18-many" in section(text, "resnet18-many")
     two = section(text, "mobilenet_v2-two")
-    assert re.findall("Missing: <code>([^<]*)", two) == ["plots/mobilenet_v2/two/unfrozen/mistakes.png"]
+    assert re.findall("Missing: <code>([^<]*)", two) == [
+        "plots/mobilenet_v2/two-embeddings.png",
+        "plots/mobilenet_v2/two/unfrozen/mistakes.png",
+    ]
     assert "Missing" not in section(text, "mobilenet_v2-many")
 
 
@@ -93,11 +95,6 @@ def test_headings_follow_the_lists_of_params(there: Path) -> None:
     assert headings[0] == ("2", "mobilenet_v2 on many")
     assert [name for level, name in headings if level == "3"][:2] == ["Comparison", "Curves"]
     assert [name for _, name in headings if name.startswith("Variant")] == [f"Variant {name}" for name in VARIANTS]
-
-
-def test_a_picture_that_only_some_variants_have_is_shown_there(there: Path) -> None:
-    assert section(html(there), "mobilenet_v2-two").count(">Reliability<") == 1
-    assert ">Reliability<" not in section(html(there), "mobilenet_v2-many")
 
 
 def test_recall_is_shown_only_for_more_than_two_classes_the_hardest_first(there: Path) -> None:
