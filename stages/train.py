@@ -23,7 +23,12 @@ from stages.common.examples import Embeddings, Examples, read_images
 from stages.common.files import write_table
 from stages.common.fit import Row, fit
 from stages.common.images import Preprocessing, list_split
-from stages.common.network import load_pretrained, new_last_layer, set_last_layer
+from stages.common.network import (
+    load_pretrained,
+    new_last_layer,
+    set_last_layer,
+    strided_depthwise_in_float32,
+)
 from stages.common.params import Params, Variant, known_as, load_params
 from stages.common.seeds import seed_torch
 from stages.common.tensors import load_tensors
@@ -57,6 +62,8 @@ def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
     last_layer = new_last_layer(network, len(classes))
     set_last_layer(network, last_layer)
     network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compute.device.type == "cpu":
+        strided_depthwise_in_float32(network)
     trained: nn.Module = last_layer if recipe.trainable == "head" else network
 
     # A last layer on features is trained again in a second.

@@ -1,11 +1,15 @@
 """stages/common/compute.py: the device and the precision."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from stages.common.compute import choose_compute, choose_device
 from stages.common.distributed import Team
 from stages.common.errors import ProjectError
+from tests.conftest import PROJECT
 
 
 def processor(monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
@@ -52,3 +56,24 @@ def test_more_devices_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ProjectError, match=r"runtime\.devices is 3; this machine has 2 of cuda"):
         choose_compute("cuda", "float32", Team(0, 3))
     assert choose_compute("cpu", "float32", Team(0, 3)).team.size == 3
+
+
+def test_freed_memory_is_not_returned_and_faulted_in_again() -> None:
+    """Counted by the system: a page fault for each 4 KiB of memory that is new to the process."""
+    script = """
+import resource, torch
+from stages.common.compute import choose_device
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(1 << 24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+before = faults()
+choose_device("cpu")
+faults()
+print(before, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
+    returned, kept = map(int, done.stdout.split())
+    assert returned > 10_000
+    assert kept < 100

@@ -147,6 +147,8 @@ def test_the_first_epochs_crops_may_be_smaller() -> None:
     augment = Augment(min_scale=0.5, flip=True, small_crop=32, small_epochs=2)
     sides = [to_augmented_input(square, LOOK, augment, 0, epoch, [0]).shape[-1] for epoch in (1, 2, 3)]
     assert sides == [32, 32, 40]
+    large = Augment(min_scale=0.5, flip=True, small_crop=64, small_epochs=2)
+    assert to_augmented_input(square, LOOK, large, 0, 1, [0]).shape[-1] == 40
     whole = to_augmented_input(square, LOOK, Augment(min_scale=0.5, flip=True), 0, 1, [0])
     small = to_augmented_input(square, LOOK, augment, 0, 1, [0])
     assert torch.allclose(TF.resize(whole, [32, 32]), small, atol=0.02)

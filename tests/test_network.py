@@ -7,7 +7,15 @@ import torch
 from torch import nn
 
 from stages.common.errors import ProjectError
-from stages.common.network import LastLayer, build, last_layer_name, load_pretrained, new_last_layer, set_last_layer
+from stages.common.network import (
+    LastLayer,
+    build,
+    last_layer_name,
+    load_pretrained,
+    new_last_layer,
+    set_last_layer,
+    strided_depthwise_in_float32,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +63,26 @@ def test_embeddings_and_last_layer_make_the_network(tmp_path: Path) -> None:
         logits = set_last_layer(loaded, head)(images)
         embeddings = set_last_layer(loaded, nn.Identity())(images)
         assert torch.allclose(head(embeddings), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "strided_depthwise"), [("mobilenet_v2", 4), ("resnet18", 0)])
+def test_strided_depthwise_convolutions_compute_in_float32_and_all_others_do_not(
+    name: str, strided_depthwise: int
+) -> None:
+    network = build(name).eval()
+    names = set(network.state_dict())
+    strided_depthwise_in_float32(network)
+    precisions = {}
+    for place, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(
+                lambda conv, _, output, place=place: precisions.update(
+                    {place: (output.dtype, conv.groups, conv.stride)}
+                )
+            )
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        network(torch.rand(1, 3, 32, 32))
+    exact = [(groups, stride) for dtype, groups, stride in precisions.values() if dtype == torch.float32]
+    assert len(exact) == strided_depthwise
+    assert all(groups > 1 and stride == (2, 2) for groups, stride in exact)
+    assert set(network.state_dict()) == names

@@ -1,5 +1,6 @@
 """The device that computes, and in what precision."""
 
+import ctypes
 import sys
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ import torch
 
 from stages.common.distributed import ALONE, Team
 from stages.common.errors import ProjectError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,17 @@ def choose_device(name: str) -> torch.device:
         name = next(device for device, there in available.items() if there)
     elif not available[name]:
         raise ProjectError(f"params.yaml: runtime.device is {name}, which this machine does not have; set auto")
+    _keep_freed_memory()
     torch.backends.cudnn.deterministic = True  # on CUDA: the same bytes each time, and float32 that is not TF32
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.fp32_precision = "ieee"  # the new name of the former; torch 2.14 fails where they disagree
     return torch.device(name)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what torch frees: by itself it returns large blocks to the system, which takes more time to give
+    them again, page by page, than many layers take to compute."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # as on Linux
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

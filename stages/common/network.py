@@ -1,5 +1,6 @@
 """Networks of torchvision, taken apart at their last layer."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +73,22 @@ def set_last_layer(network: nn.Module, layer: nn.Module) -> nn.Module:
     """Put `layer` in the last layer's place; an nn.Identity there gives embeddings, (N, in_features), for logits."""
     network.set_submodule(last_layer_name(network), layer)
     return network
+
+
+def strided_depthwise_in_float32(network: nn.Module) -> None:
+    """Compute the convolutions of `network` that are both strided and depthwise in float32, also under autocast.
+
+    On processors, oneDNN's bfloat16 gradient of these takes six times as long as that in float32: in mobilenet_v2,
+    where they are four of 52 convolutions, nearly half of all the time (docs/benchmark.md).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and max(module.stride) > 1:
+            module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    with torch.autocast(images.device.type, enabled=False):
+        return forward(images.float())
 
 
 def load_pretrained(name: str, weights: Path) -> nn.Module:

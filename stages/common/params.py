@@ -128,8 +128,8 @@ class Augment(Strict):
         return self
 
     def crop(self, epoch: int, crop: int) -> int:
-        """The side of the crops in `epoch`, counted from 1, where the network's own is `crop`."""
-        return self.small_crop if self.small_crop and epoch <= (self.small_epochs or 0) else crop
+        """The side of the crops in `epoch`, counted from 1, where the network's own is `crop`, and the largest."""
+        return min(self.small_crop, crop) if self.small_crop and epoch <= (self.small_epochs or 0) else crop
 
 
 class Variant(Strict):
