@@ -1,10 +1,12 @@
 """Pictures: which files are some, and what is in them."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -51,15 +53,20 @@ def open_picture(path: Path) -> Image.Image:
     except ValueError as error:  # a null character, or half of one
         raise ProjectError(f"{str(path)!r}: no file's name ({error})") from error
     with file:
-        try:
-            with Image.open(file) as image:
-                return to_picture(image)
-        except ProjectError as error:
-            raise ProjectError(f"{path}: {error}") from error
-        except Image.DecompressionBombError as error:
-            raise ProjectError(f"{path}: {' '.join(str(error).split())}") from error
-        except Exception as error:  # decoders raise nearly anything on damaged data
-            raise ProjectError(f"{path}: not a whole picture, {path.stat().st_size} bytes") from error
+        return read_picture(file, str(path))
+
+
+def read_picture(file: BinaryIO, name: str) -> Image.Image:
+    """As open_picture, of an open file that errors call `name`."""
+    try:
+        with Image.open(file) as image:
+            return to_picture(image)
+    except ProjectError as error:
+        raise ProjectError(f"{name}: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise ProjectError(f"{name}: {' '.join(str(error).split())}") from error
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise ProjectError(f"{name}: not a whole picture, {file.seek(0, os.SEEK_END)} bytes") from error
 
 
 def to_picture(image: Image.Image) -> Image.Image:

@@ -18,7 +18,8 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     share, z2 = correct / count, Z_95**2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = Z_95 / (1 + z2 / count) * sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Wilson's interval holds the share itself; rounding would put it just outside where all are right, or none.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
 def mcnemar_exact(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:
