@@ -58,8 +58,8 @@ def test_expected_calibration_error_is_zero_where_probabilities_are_true() -> No
     assert expected_calibration_error(confidence_bins([0.75] * 4, [True, True, True, False])) == 0
 
 
-@pytest.mark.parametrize("count", range(1, 200))
-def test_an_interval_holds_the_share_that_it_is_of(count: int) -> None:
-    for correct in (0, count):
-        low, high = wilson_interval(correct, count)
-        assert low <= correct / count <= high
+def test_an_interval_holds_the_share_that_it_is_of() -> None:
+    for count in range(1, 200):
+        for correct in (0, count):
+            low, high = wilson_interval(correct, count)
+            assert low <= correct / count <= high
