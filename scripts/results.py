@@ -51,18 +51,18 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def with_results(readme: str, table: str) -> str:
-    """`readme` with `table` between the marks."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def between_marks(text: str, table: str, begin: str, end: str) -> str:
+    """`text` with `table` between the two marks."""
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 if __name__ == "__main__":
     params = load_params()
     results = results_table(product(params.models, params.datasets))
     if sys.argv[1:] == ["--readme"]:
-        text = with_results(README.read_text(encoding="utf-8"), results)
+        text = between_marks(README.read_text(encoding="utf-8"), results, BEGIN, END)
         with written_whole(README) as part:
             part.write_text(text, encoding="utf-8")
     else:
