@@ -6,13 +6,12 @@ python -m scripts.add --model efficientnet_b0        a classifier of torchvision
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from stages.common.errors import ProjectError
+from stages.common.cli import end_at_ctrl_c, one_line_errors
 
 
-def main() -> int:
+def main() -> None:
     """Exit status: 0 done, 1 an error that the user can mend, 2 wrong arguments, 130 interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -20,27 +19,23 @@ def main() -> int:
     parser.add_argument("name", metavar="NAME", nargs="?", help="of the data set: small letters, digits and _")
     parser.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a folder or a zip file; it is only read")
     parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label or file,label,split")
+    parser.add_argument("--allow-duplicates", action="store_true", help="take a picture that trains and validates, too")
     parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
     arguments = parser.parse_args()
     images = (arguments.name, arguments.path)
     if any([*images, arguments.labels]) if arguments.model else not all(images):
         parser.error("expected NAME and PATH, or --model alone")
-    try:
+    with one_line_errors():
         if arguments.model:
+            end_at_ctrl_c()
             from scripts.add_network import add_network  # imports torch, which takes seconds
 
             add_network(arguments.model)
         else:
             from scripts.add_images import add_images
 
-            add_images(*images, arguments.labels)
-    except KeyboardInterrupt:
-        return 130
-    except (ProjectError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+            add_images(*images, arguments.labels, arguments.allow_duplicates)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

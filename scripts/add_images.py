@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.entry import add_entry
 from scripts.labels import by_name, by_table
 from scripts.survey import survey
-from stages.arrange import arrangement, check_classes, check_leaks
+from stages.arrange import arrangement, check_classes, check_leaks, check_names
 from stages.common import paths
 from stages.common.archive import unpack_pictures
 from stages.common.errors import ProjectError
@@ -20,7 +20,7 @@ from stages.common.params import PARAMS_FILE, Dataset, Params, dataset_name, loa
 from stages.common.pictures import find_pictures, picture_sizes
 
 
-def add_images(name: str, source: Path, table: Path | None) -> None:
+def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bool = False) -> None:
     """Copy the pictures of `source`, a folder or a zip file, print what they are and what to do next.
 
     Raises:
@@ -37,13 +37,16 @@ def add_images(name: str, source: Path, table: Path | None) -> None:
                 (part / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, part / place)
             plan = arrangement(part, settings)
+            check_names(part, plan)
             check_classes(part, plan)
-            check_leaks(part, plan)
+            if not allow_duplicates:
+                check_leaks(part, plan, "add them with --allow-duplicates")
             lines = list(survey(name, plan, sizes, params.variants))
             left_out = len(find_pictures(folder)) - len(places)
     try:
         versioned = version(raw)
-        add_entry("datasets", [f"{name}: {{}}"])
+        entry = [f"{name}:", "  allow_duplicates: true"] if allow_duplicates else [f"{name}: {{}}"]
+        add_entry("datasets", entry)
     except BaseException:
         remove(raw)
         remove(dvc_file(raw))

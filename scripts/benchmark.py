@@ -10,6 +10,7 @@ gets some drawn from a seed: they serve for times, and its accuracies mean nothi
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -26,6 +27,7 @@ import yaml
 from scripts.demo import CODE
 from scripts.results import between_marks
 from stages.common import paths
+from stages.common.cli import one_line_errors
 from stages.common.errors import ProjectError
 from stages.common.files import read_table, remove, sha256, written_whole
 from stages.common.network import build
@@ -45,8 +47,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--network", action="append", help="one of params.yaml, or several; all if not given")
     arguments = parser.parse_args()
-    networks = arguments.network or list(load_params().models)
-    rows = [row for _ in range(arguments.repeats) for network in networks for row in run_once(network)]
+    with one_line_errors():
+        networks = arguments.network or list(load_params().models)
+        rows = [row for _ in range(arguments.repeats) for network in networks for row in run_once(network)]
     text = between_marks(PAGE.read_text(encoding="utf-8"), report(rows, arguments.repeats), BEGIN, END)
     with written_whole(PAGE) as part:
         part.write_text(text, encoding="utf-8")
@@ -55,9 +58,9 @@ def main() -> None:
 
 def run_once(network: str) -> Iterator[Row]:
     """Everything of one network, from the archives on."""
-    prepare(network)
+    drawn = prepare(network)
     datasets = list(load_params().datasets)
-    ours = timed("dvc", "repro", "--quiet", *(f"compare@{network}-{dataset}" for dataset in datasets))
+    ours = timed("dvc", "repro", "--quiet", *(target for dataset in datasets for target in targets(network, dataset)))
     plain_total = 0.0
     for dataset in datasets:
         frozen, no_gradients, unfrozen = (
@@ -66,30 +69,40 @@ def run_once(network: str) -> Iterator[Row]:
         plain_total += frozen["seconds"][-1] + unfrozen["seconds"][-1]
         cell = (network, dataset, "frozen")
         stages = timed_stage("features", *cell[:2]) + timed_stage("train", *cell) + timed_stage("evaluate", *cell)
-        change_lr(load_params(FOLDER / PARAMS_FILE).variants["frozen"].lr * 2)
-        again = timed("dvc", "repro", "--quiet", f"compare@{network}-{dataset}")
+        change_lr(2 * load_params().variants["frozen"].lr)
+        again = timed("dvc", "repro", "--quiet", *targets(network, dataset))
+        change_lr(load_params().variants["frozen"].lr)
         training, reached = timed_training(network, dataset, unfrozen["accuracies"][-1])
         yield network, dataset, "frozen, features to evaluation", frozen["seconds"][-1], stages
         yield network, dataset, "… the usual script without frozen gradients", no_gradients["seconds"][-1], stages
         yield network, dataset, "frozen, another learning rate", frozen["seconds"][-1], again
         yield network, dataset, "unfrozen training", unfrozen["seconds"][-1], training
-        yield network, dataset, "unfrozen, until the usual script's accuracy", unfrozen["seconds"][-1], reached
+        if reached and not drawn:
+            yield network, dataset, "unfrozen, until the usual script's accuracy", unfrozen["seconds"][-1], reached
     yield network, "both", "the whole dvc repro", plain_total, ours
 
 
-def prepare(network: str) -> None:
-    """A copy of the project without results; the archives are fetched beforehand, which is not measured."""
+def targets(network: str, dataset: str) -> tuple[str, str]:
+    return f"compare@{network}-{dataset}", f"learning_curve@{network}-{dataset}"
+
+
+def prepare(network: str) -> bool:
+    """A copy of the project without results; whether the network's weights had to be drawn.
+
+    The archives are fetched beforehand, which is not measured.
+    """
     remove(FOLDER)
     for name in (*CODE, str(PARAMS_FILE)):
         (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if Path(name).is_dir() else shutil.copyfile)(name, FOLDER / name)
     for option in ("core.no_scm=true", "core.autostage=false"):
         subprocess.run(["dvc", "config", *option.split("=")], cwd=FOLDER, check=True)
-    if not paths.weights(network).is_file():
+    if drawn := not paths.weights(network).is_file():
         draw_weights(network)
     params = load_params(FOLDER / PARAMS_FILE)
     for stage, name in [*(("download", name) for name in params.downloads), ("weights", network)]:
         subprocess.run(["dvc", "repro", "--quiet", "--single-item", f"{stage}@{name}"], cwd=FOLDER, check=True)
+    return drawn
 
 
 def draw_weights(network: str) -> None:
@@ -130,7 +143,7 @@ def timed_stage(name: str, *arguments: str) -> float:
     return timed(sys.executable, "-m", f"stages.{name}", *arguments)
 
 
-def timed_training(network: str, dataset: str, accuracy: float) -> tuple[float, float]:
+def timed_training(network: str, dataset: str, accuracy: float) -> tuple[float, float | None]:
     """The seconds of the unfrozen variant's training, and those until its val accuracy first reaches `accuracy`."""
     command = [sys.executable, "-m", "stages.train", network, dataset, "unfrozen"]
     start, seconds = time.perf_counter(), []
@@ -143,8 +156,8 @@ def timed_training(network: str, dataset: str, accuracy: float) -> tuple[float, 
         raise ProjectError(f"stages.train {network} {dataset} unfrozen failed")
     history = read_table(FOLDER / paths.history(network, dataset, "unfrozen"))
     val = [float(row["accuracy"]) for row in history if row["split"] == "val"]
-    reached = next((at for at, there in zip(seconds, val, strict=True) if there >= accuracy), float("inf"))
-    print(f"stages.train {network} {dataset} unfrozen: {total:.1f} s, {accuracy:.4f} after {reached:.1f} s", flush=True)
+    reached = next((at for at, there in zip(seconds, val, strict=True) if there >= accuracy), None)
+    print(f"stages.train {network} {dataset} unfrozen: {total:.1f} s, {accuracy:.4f} after {reached} s", flush=True)
     return total, reached
 
 
@@ -165,7 +178,7 @@ def machine() -> str:
     """The processor and the memory."""
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     memory = [int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
-    processor = f"{len(names)} cores of {names[0]}" if names else platform.processor()
+    processor = f"{len(os.sched_getaffinity(0))} cores of {names[0]}" if names else platform.processor()
     extras = [name for name, has in torch.cpu.get_capabilities().items() if "bf16" in name and has]
     return f"{processor} ({', '.join(extras) or 'no bfloat16'}), {memory[0] / 2**20:.0f} GiB" if memory else processor
 

@@ -52,14 +52,15 @@ OF_CELL = (
         paths.accuracy,
         "Accuracy with its interval",
         "The val accuracy of each variant as a dot, with its 95 % interval as a line",
-        "Dots are accuracies, lines their 95 % intervals: where lines overlap widely the variants hardly differ.",
+        "Dots are accuracies, lines their 95 % intervals; whether two variants differ is what the p-value in the table"
+        " says, since both are judged on the same images.",
     ),
     Kind(
         paths.learning_curve_figure,
         "Learning curve",
         "Val accuracy against the number of train images",
-        "The further right, the more train images: a curve that still rises at its end asks for more images, a flat one"
-        " does not.",
+        "The further right, the more train images: where the mean still rises at its end, and by more than the points"
+        " scatter, more images are likely to help.",
     ),
     Kind(
         paths.embeddings,
@@ -126,7 +127,8 @@ class Cell:
 
     @property
     def empty(self) -> bool:
-        parts = [self.comparison.src, self.curves, *(part.numbers or part.confusion for part in self.variants)]
+        pictures = [self.comparison, *self.pictures]
+        parts = [*(picture.src for picture in pictures), *(part.numbers or part.confusion for part in self.variants)]
         return not any(parts)
 
 

@@ -19,8 +19,6 @@ from torch.nn import functional as F  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 from torchvision import datasets, models, transforms  # noqa: E402
 
-from stages.common.images import IMAGENET_MEAN, IMAGENET_STD  # noqa: E402
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.plain_recipe", description=__doc__)
@@ -56,7 +54,7 @@ def loader(folder: str) -> "DataLoader[tuple[torch.Tensor, torch.Tensor]]":
             transforms.Resize(256),
             transforms.CenterCrop(224),
             transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
         ]
     )
     return DataLoader(datasets.ImageFolder(folder, look), batch_size=4, shuffle=True, num_workers=4)

@@ -13,6 +13,7 @@ from pathlib import Path
 from stages.common import paths
 from stages.common.files import written_whole
 from stages.common.params import load_params
+from stages.common.statistics import p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
@@ -44,7 +45,7 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
         interval = f"{numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f}"
         against = ("baseline", "")
         if "p_value" in numbers:
-            p_value = f"{numbers['p_value']:.2g}" if numbers["p_value"] else "< 0.0001"  # it has four decimals
+            p_value = p_value_text(numbers["p_value"]).removeprefix("= ")
             against = (f"{numbers['accuracy_difference']:+.4f}", p_value)
         mistakes = f"{cell['mistakes']} of {cell['images']}"
         rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.4f}", interval, *against))

@@ -19,6 +19,7 @@ from stages.common.pictures import broken_pictures, find_pictures
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
+ALLOW = "set allow_duplicates: true for this data set"
 IMBALANCE = 5  # a class with more than so many times the images of another is warned of
 
 
@@ -29,6 +30,7 @@ def main(dataset: str) -> None:
     if not raw.is_dir():
         raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
     plan = locate(settings.manifest, raw) if settings.manifest else arrangement(raw, settings)
+    check_names(raw, plan)
     check_classes(target, plan)
     check_pictures(raw, plan, params.runtime.workers)
     if not settings.allow_duplicates:
@@ -89,6 +91,15 @@ def _lot(seed: int, picture: Path) -> bytes:
     return hashlib.sha256(f"{seed} {sha256(picture)}".encode()).digest()
 
 
+def check_names(raw: Path, plan: dict[str, Path]) -> None:
+    """Old disks hold names in other encodings, which no table of results can hold."""
+    if unreadable := [place for place in plan if "\\udc" in ascii(place)]:
+        raise ProjectError(
+            f"{raw}: the names of {len(unreadable)} pictures are not in UTF-8: {', '.join(map(ascii, unreadable[:5]))};"
+            " rename them"
+        )
+
+
 def check_classes(target: Path, plan: dict[str, Path]) -> None:
     """Each split numbers its own classes: were they not the same, a label would mean one thing here, another there."""
     classes: dict[str, set[str]] = {"train": set(), "val": set()}
@@ -110,7 +121,7 @@ def check_pictures(raw: Path, plan: dict[str, Path], workers: int) -> None:
         raise ProjectError(f"{raw}: {len(broken)} of {len(plan)} pictures cannot be used: {'; '.join(broken)}")
 
 
-def check_leaks(raw: Path, plan: dict[str, Path]) -> None:
+def check_leaks(raw: Path, plan: dict[str, Path], or_else: str = ALLOW) -> None:
     """A picture that trains must not be among those that the training is judged by."""
     places: dict[str, dict[str, str]] = {}
     for place, path in plan.items():
@@ -120,7 +131,7 @@ def check_leaks(raw: Path, plan: dict[str, Path]) -> None:
         shown = "; ".join(" is ".join(leak) for leak in leaks[:5])
         raise ProjectError(
             f"{raw}: {len(leaks)} pictures are in more than one of train, val and test: {shown}. Take one of each out,"
-            " or set allow_duplicates: true for this data set"
+            f" or {or_else}"
         )
 
 

@@ -16,7 +16,7 @@ from stages.common.figures.comparison import Curve, draw_comparison
 from stages.common.files import read_json, read_table, write_json, write_table
 from stages.common.params import load_params
 from stages.common.published import published_accuracies
-from stages.common.statistics import mcnemar_exact
+from stages.common.statistics import mcnemar_exact, p_value_text
 
 Numbers = dict[str, float]
 CURVES = ("split", "epoch", "loss", "accuracy")
@@ -78,7 +78,7 @@ def describe(numbers: Numbers) -> str:
     """One line of the variant's own numbers, and one of its difference from the first."""
     line = f"accuracy {numbers['accuracy']:.4f} ({numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f})"
     if "p_value" in numbers:
-        line += f"\ndifference {numbers['accuracy_difference']:+.4f}, p = {numbers['p_value']:.2g}"
+        line += f"\ndifference {numbers['accuracy_difference']:+.4f}, p {p_value_text(numbers['p_value'])}"
     return line
 
 

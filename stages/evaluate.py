@@ -27,6 +27,7 @@ from stages.common.fit import score
 from stages.common.gradcam import look
 from stages.common.images import LabelledFiles, list_split, middle_crop, read_square, read_squares, to_input
 from stages.common.params import Runtime, load_params
+from stages.common.pictures import decoders
 from stages.common.statistics import ConfidenceBin, confidence_bins, expected_calibration_error, wilson_interval
 
 MISTAKES_SHOWN = 12
@@ -132,7 +133,8 @@ def worst_mistakes(rows: list[dict[str, str | float]], dataset: str, classifier:
     """The wrong predictions that the model was surest of, and where it looked."""
     wrong = [row for row in rows if row["label"] != row["prediction"]]
     wrong.sort(key=lambda row: -float(row["probability"]))
-    return [to_mistake(row, dataset, classifier) for row in wrong[:MISTAKES_SHOWN]]
+    with decoders(1):
+        return [to_mistake(row, dataset, classifier) for row in wrong[:MISTAKES_SHOWN]]
 
 
 def to_mistake(row: dict[str, str | float], dataset: str, classifier: Classifier) -> Mistake:

@@ -19,14 +19,13 @@ import torch
 from stages.common import paths
 from stages.common.cli import run
 from stages.common.compute import Compute, choose_device
-from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings
 from stages.common.figures import save_figure
 from stages.common.figures.learning_curve import draw_learning_curve
 from stages.common.files import write_table
 from stages.common.fit import lr_factor, new_optimizer, predict, score, train_epoch
 from stages.common.network import LastLayer
-from stages.common.params import LearningCurve, Variant, load_params
+from stages.common.params import Variant, load_params
 from stages.common.seeds import derived_rng, seed_torch
 from stages.common.tensors import load_tensors
 
@@ -38,10 +37,9 @@ def main(model: str, dataset: str) -> None:
     device = choose_device(params.runtime.device)
     features = load_tensors(paths.features(model, dataset), ("classes", "train", "val"))
     train, val = Embeddings(**features["train"]), Embeddings(**features["val"])
-    check_enough(settings, len(features["classes"]))
 
     accuracies: dict[int, list[float]] = {}
-    for images in sizes(settings.images, len(train.labels)):
+    for images in sizes(settings.images, len(features["classes"]), len(train.labels)):
         accuracies[images] = [
             accuracy_with(images, train, val, recipe, draw_seed(params.seed, images, draw), device)
             for draw in range(1, settings.draws + 1)
@@ -55,24 +53,17 @@ def main(model: str, dataset: str) -> None:
     ]
     write_table(paths.learning_curve(model, dataset), rows)
     note = (
-        f"Points: {settings.draws} draws each, of images, their order and initial weights; line: their mean."
-        f"\nEvery run takes as many optimizer steps as {recipe.epochs} epochs of all images."
+        f"Points: {settings.draws} draws each, of images, their order and initial weights (all: of the last two);"
+        " line: their mean.\nAll are judged on the same val images; every run takes as many optimizer steps as"
+        f" {recipe.epochs} epochs of all images."
     )
     title = f"{model} on {dataset}, {settings.variant}: {len(val.labels)} val images"
     save_figure(paths.learning_curve_figure(model, dataset), draw_learning_curve(title, accuracies, note))
 
 
-def check_enough(settings: LearningCurve, classes: int) -> None:
-    if settings.images[0] < classes:
-        raise ProjectError(
-            f"params.yaml: learning_curve.images: expected {classes} or more, one image for each class;"
-            f" received {settings.images[0]}"
-        )
-
-
-def sizes(wanted: list[int], available: int) -> list[int]:
-    """The wanted numbers of images that are less than all, and all."""
-    return [*(images for images in wanted if images < available), available]
+def sizes(wanted: list[int], classes: int, available: int) -> list[int]:
+    """The wanted numbers of images that give each class one and are less than all, and all."""
+    return [*(images for images in wanted if classes <= images < available), available]
 
 
 def draw_seed(seed: int, images: int, draw: int) -> int:

@@ -29,7 +29,7 @@ from stages.common.network import (
     set_last_layer,
     strided_depthwise_in_float32,
 )
-from stages.common.params import Params, Variant, known_as, load_params
+from stages.common.params import Augment, Params, Variant, known_as, load_params, takes_one_size
 from stages.common.seeds import seed_torch
 from stages.common.tensors import load_tensors
 
@@ -38,6 +38,11 @@ def main(model: str, dataset: str, variant: str) -> None:
     params = load_params()
     recipe = known_as("variants", params.variants, variant)
     if recipe.trainable == "all" and params.runtime.devices > 1:
+        if recipe.batch_size < params.runtime.devices:
+            raise ProjectError(
+                f"params.yaml: variants.{variant}.batch_size ({recipe.batch_size}) is less than runtime.devices"
+                f" ({params.runtime.devices}), each of which needs a share of every batch"
+            )
         launch(params.runtime.devices, train_variant, model, dataset, variant)
     else:
         train_variant(ALONE, model, dataset, variant)
@@ -53,7 +58,10 @@ def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
     if recipe.trainable == "head":
         classes, train, val = read_embeddings(paths.features(model, dataset))
     else:
-        classes, train, val = read_splits(paths.images(dataset), preprocessing, params, variant)
+        augment = recipe.augment
+        if augment and takes_one_size(model):
+            augment = augment.model_copy(update={"small_crop": None})
+        classes, train, val = read_splits(paths.images(dataset), preprocessing, params, augment, team)
 
     check_enough(len(train.labels), recipe, variant, dataset)
 
@@ -111,15 +119,18 @@ def read_embeddings(path: Path) -> tuple[list[str], Examples, Examples]:
 
 
 def read_splits(
-    folder: Path, preprocessing: Preprocessing, params: Params, variant: str
+    folder: Path, preprocessing: Preprocessing, params: Params, augment: Augment | None, team: Team
 ) -> tuple[list[str], Examples, Examples]:
-    """Class names, train (augmented as the variant says) and val of data/DATASET/."""
+    """Class names, train (augmented so) and val of data/DATASET/. Each process of the team reads all."""
     train, val = list_split(folder / "train"), list_split(folder / "val")
-    augment = params.variants[variant].augment
+    share, both = params.runtime.image_cache_mib // team.size, len(train.files) + len(val.files)
+    parts = [
+        params.runtime.model_copy(update={"image_cache_mib": share * len(of.files) // both}) for of in (train, val)
+    ]
     return (
         train.classes,
-        read_images(train, preprocessing, params.runtime, augment, params.seed),
-        read_images(val, preprocessing, params.runtime),
+        read_images(train, preprocessing, parts[0], augment, params.seed),
+        read_images(val, preprocessing, parts[1]),
     )
 
 

@@ -1,5 +1,6 @@
 """Whole stages on bad input: one line on stderr, exit status 1, and every file as it was before."""
 
+import os
 import pickle
 import re
 import shutil
@@ -61,6 +62,17 @@ def cut(path: Path, share: float = 0.5) -> Callable[[], None]:
     def change() -> None:
         whole = path.read_bytes()
         path.write_bytes(whole[: int(share * len(whole))])
+
+    return change
+
+
+def damage(path: Path) -> Callable[[], None]:
+    """One bit of a tensor's content, in the middle of the file."""
+
+    def change() -> None:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
 
     return change
 
@@ -285,6 +297,26 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         own_images(picture(FIRST, format="GIF", save_all=True, append_images=[Image.new("RGB", (9, 9), "red")])),
         "discs.0.png: animated, with 2 frames; expected a still picture",
     ),
+    "a line of pixels": (
+        STAGES[1],
+        own_images(lambda: Image.new("RGB", (1, 51)).save(FIRST)),
+        "discs.0.png: 1x51 pixels; expected one side at most 50 times the other",
+    ),
+    "a name in another encoding": (
+        STAGES[1],
+        own_images(lambda: FIRST.rename(os.fsdecode(os.fsencode(FIRST.parent) + b"/caf\xe9.png"))),
+        "the names of 1 pictures are not in UTF-8: 'train/discs/caf.udce9.png'; rename them",
+    ),
+    "a class that is a value to YAML": (
+        STAGES[1],
+        settings("datasets.no", {}),
+        r"datasets\.no: to YAML this is no name",
+    ),
+    "sections that disagree": (
+        STAGES[1],
+        lambda: (settings("downloads.x", {"urls": ["x.zip"]})(), settings("learning_curve.variant", "x")()),
+        r"downloads\.x has no entry .*; learning_curve\.variant: expected a variant with",
+    ),
     "another format": (
         STAGES[1],
         own_images(picture(FIRST, format="EPS")),
@@ -343,6 +375,32 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "fewer images than a batch": (STAGES[4], recipe(batch_size=9), r"has 8 images, fewer than .*batch_size \(9\)"),
     "a loss that is not finite": (STAGES[4], recipe(lr=1e38, epochs=9), "the loss is (nan|inf) in epoch .*; lower lr"),
+    "weights of another kind": (STAGES[3], saved(WEIGHTS, lambda _: {"a": 1}), "not the weights of mobilenet_v2 that"),
+    "damaged weights": (STAGES[3], damage(WEIGHTS), "mobilenet_v2.pt is not a whole file of tensors"),
+    "damaged features": (STAGES[4], damage(FEATURES), "shapes.pt is not a whole file of tensors"),
+    "a damaged model": (STAGES[5], damage(TRAINED), "frozen.pt is not a whole file of tensors"),
+    "a model of weights that are not finite": (
+        STAGES[5],
+        saved(
+            TRAINED, lambda of: of | {"state_dict": {key: value * torch.nan for key, value in of["state_dict"].items()}}
+        ),
+        "frozen.pt is not a model that stages.train made: some of its weights are not finite",
+    ),
+    "a model of a crop above the size": (
+        STAGES[5],
+        saved(TRAINED, lambda of: of | {"crop": 64}),
+        r"not a model that stages.train made: crop \(64\) is above resize \(36\)",
+    ),
+    "a model with a class twice": (
+        STAGES[5],
+        saved(TRAINED, lambda of: of | {"classes": ["a", "a"]}),
+        "two of its classes have one name",
+    ),
+    "a model that divides by 0": (
+        STAGES[5],
+        saved(TRAINED, lambda of: of | {"std": (0.0, 1.0, 1.0)}),
+        "images cannot be normalized by",
+    ),
     "no model": (STAGES[5], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.pt"),
     "a truncated model": (STAGES[5], cut(TRAINED), "frozen.pt is not a whole file of tensors"),
     "code for a model": (STAGES[5], code(TRAINED), "would run code when it is loaded"),

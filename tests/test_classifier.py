@@ -176,7 +176,7 @@ def changed(**values: object) -> Callable[[bytes, dict], object]:
         (lambda *_: RunsCode(), "x.pt is not a whole file of tensors, or one that would run code"),
         (lambda *_: [1], "x.pt: expected a state dict"),
         (lambda _, content: content["state_dict"], "x.pt is not a model that stages.train made: network: Field requ"),
-        (changed(network="mobilenet_v9"), "network: Value error, no classification network of torchvision"),
+        (changed(network="mobilenet_v9"), "network: no classification network of torchvision"),
         (changed(network="mobilenet_v2"), "x.pt is not a model that stages.train made: its state_dict does not fit"),
         (changed(classes=CLASSES[:2]), "its state_dict does not fit"),
         (changed(classes=[]), "classes: List should have at least 1 item"),

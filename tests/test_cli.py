@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from stages.common import cli
 from stages.common.cli import ERRORS_FILE, run
@@ -75,6 +76,22 @@ def test_errors_are_added_to_the_file_that_asks_for_them(monkeypatch: pytest.Mon
     call(monkeypatch, lambda dataset: None, "shapes")
     call(monkeypatch, failing(OSError("sécond")), "shapes")
     assert (tmp_path / "errors").read_text(encoding="utf-8") == "first, in two lines\nsécond\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    ],
+    ids=["python", "cpu", "cuda"],
+)
+def test_too_little_memory_is_one_line_with_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    assert call(monkeypatch, failing(error), "shapes") == 1
+    assert capsys.readouterr().err.startswith("error: out of memory: a smaller batch_size in params.yaml needs less (")
 
 
 def test_a_mistake_in_the_code_is_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

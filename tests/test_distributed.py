@@ -78,3 +78,12 @@ def test_a_stage_trains_in_two_processes(finished_project: Path, capfd: pytest.C
     printed, warned = capfd.readouterr()
     assert printed.count("epoch 2/2") == 1
     assert warned == ""
+
+
+def test_more_devices_than_a_batch_has_images_are_refused(finished_project: Path) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["variants"]["unfrozen"] = params["variants"]["frozen"] | {"trainable": "all", "batch_size": 1}
+    params["runtime"]["devices"] = 2
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ProjectError, match=r"unfrozen\.batch_size \(1\) is less than runtime\.devices \(2\)"):
+        train.main("mobilenet_v2", "shapes", "unfrozen")

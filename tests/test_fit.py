@@ -123,6 +123,14 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_lr() -> None:
         fit(new_layer(), train, examples(4), recipe(), 0, CPU)
 
 
+def test_a_loss_that_is_not_finite_after_the_last_step_stops_too() -> None:
+    """No step comes after it that would find out."""
+    val = examples(4)
+    val.embeddings[0] = torch.nan
+    with pytest.raises(ProjectError, match=r"the val loss is nan after epoch 1, at lr 0\.1; lower lr"):
+        fit(new_layer(), examples(8), val, recipe(epochs=1), 0, CPU)
+
+
 def test_no_batch_is_left_with_a_single_example() -> None:
     """BatchNorm cannot train on one; nine examples in batches of four would leave it one."""
     sizes = []

@@ -8,10 +8,9 @@ import torch
 
 from stages import learning_curve
 from stages.common import paths
-from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings
 from stages.common.files import read_table
-from stages.common.params import LearningCurve, load_params
+from stages.common.params import load_params
 from stages.common.seeds import derived_rng
 from stages.common.tensors import save_tensors
 from stages.learning_curve import sizes, steps, stratified, with_steps_of
@@ -67,18 +66,12 @@ def test_its_outputs_are_the_same_each_time_and_follow_from_the_seed(
     assert outputs[0].read_bytes() != first[0]
 
 
-def test_fewer_images_than_classes_are_refused(project: Path) -> None:
-    features = torch.load(paths.features(*CELL), weights_only=True)
-    save_tensors(paths.features(*CELL), features | {"classes": [f"c{number}" for number in range(11)]})
-    with pytest.raises(ProjectError, match=r"learning_curve\.images: expected 11 or more, .* received 10$"):
-        learning_curve.main(*CELL)
-    assert not paths.learning_curve(*CELL).exists()
-
-
 def test_sizes_end_with_all_and_leave_out_what_there_is_not() -> None:
-    assert sizes([10, 20, 50], 60) == [10, 20, 50, 60]
-    assert sizes([10, 20, 50], 50) == [10, 20, 50]
-    assert sizes([10, 20, 50], 8) == [8]
+    assert sizes([10, 20, 50], 2, 60) == [10, 20, 50, 60]
+    assert sizes([10, 20, 50], 2, 50) == [10, 20, 50]
+    assert sizes([10, 20, 50], 2, 8) == [8]
+    assert sizes([10, 20, 50], 10, 60) == [10, 20, 50, 60]
+    assert sizes([10, 20, 50], 11, 60) == [20, 50, 60]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +125,3 @@ def test_a_schedule_without_steps_keeps_having_none() -> None:
     frozen = load_params(PROJECT / "params.yaml").variants["frozen"]
     linear = frozen.model_copy(update={"schedule": "linear", "step_epochs": None, "step_factor": None})
     assert with_steps_of(linear, 10, 244).step_epochs is None
-
-
-def test_settings_may_name_as_many_images_as_classes() -> None:
-    learning_curve.check_enough(LearningCurve(variant="frozen", images=[3], draws=1), 3)

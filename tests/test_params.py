@@ -115,7 +115,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "models.vit_b_32",
             {"urls": ["a.pth"], "sha256": "0" * 8, "resize": 256, "crop": 192},
-            "the whole file: models.vit_b_32.crop must be 224, the only one vit_b_32 takes; got 192",
+            "the whole file: models.vit_b_32.crop must be 224, the only one vit_b_32 takes; received 192",
         ),
         (
             "models.resnet18.urls",
@@ -182,7 +182,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "learning_curve.variant",
             "unfrozen",
-            "the whole file: learning_curve.variant: expected a variant with trainable: head (frozen);"
+            "the whole file: learning_curve.variant: expected a variant with trainable: head and select: last (frozen);"
             " received 'unfrozen'",
         ),
         (

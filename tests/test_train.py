@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from stages import train
 from stages.common import paths
 from stages.common.classifier import Classifier
+from stages.common.distributed import ALONE, Team
 from stages.common.images import Preprocessing
 from stages.common.network import build, last_layer_name
 from stages.common.params import load_params
@@ -37,7 +39,9 @@ def project(in_folder: Path) -> Path:
 
 
 def test_train_images_are_augmented_and_val_images_are_not(project: Path) -> None:
-    classes, of_train, of_val = train.read_splits(paths.images("mine"), LOOK, load_params(), "unfrozen")
+    params = load_params()
+    augment = params.variants["unfrozen"].augment
+    classes, of_train, of_val = train.read_splits(paths.images("mine"), LOOK, params, augment, ALONE)
     some, cpu = torch.arange(4), torch.device("cpu")
     assert classes == ["discs", "squares"]
     assert not torch.equal(of_train.inputs(some, cpu, epoch=1), of_train.inputs(some, cpu, epoch=2))
@@ -55,6 +59,29 @@ def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest
 
 def test_keeping_the_best_epoch_is_called_optimistic(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = project / "params.yaml"
-    path.write_text(path.read_text().replace("select: last", "select: best"))
+    before, unfrozen = path.read_text().split("  unfrozen:")
+    path.write_text(f"{before}  unfrozen:{unfrozen.replace('select: last', 'select: best')}")
     train.main("mobilenet_v2", "mine", "unfrozen")
     assert "optimistic" in capsys.readouterr().out
+
+
+def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(train, "read_splits", lambda *arguments: seen.append(arguments[3]) or 1 / 0)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"resize": 256, "crop": 224}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for model in ("vit_b_16", "mobilenet_v2"):
+        with pytest.raises(ZeroDivisionError):
+            train.main(model, "mine", "unfrozen")
+    assert [augment.small_crop for augment in seen] == [None, 160]
+
+
+def test_memory_for_images_is_shared_by_train_and_val(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(train, "read_images", lambda listed, look, runtime, *_: asked.append(runtime.image_cache_mib))
+    params = load_params()
+    train.read_splits(paths.images("mine"), LOOK, params, None, Team(0, 2))
+    assert asked == [4096 // 2 * 16 // 26, 4096 // 2 * 10 // 26]

@@ -17,6 +17,7 @@ from stages.common.files import list_files, sha256
 from stages.common.tensors import load_tensors, save_tensors
 
 State = dict[str, Any]
+KEYS = ("network", "optimizer", "history", "best_accuracy", "best_state")  # what stages/common/fit.py saves
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Checkpoint:
     def load(self) -> State | None:
         """What was saved last, or None. A damaged file counts as none: training then starts afresh."""
         try:
-            return load_tensors(self.path) if self.path.exists() else None
+            return load_tensors(self.path, KEYS) if self.path.exists() else None
         except ProjectError:
             return None
 

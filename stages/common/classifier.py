@@ -6,6 +6,7 @@ for file, outcome in classifier.stream(Path("photos").glob("*.jpg")):
     ...
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -16,7 +17,7 @@ from typing import Annotated, Self
 
 import torch
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from stages.common.errors import ProjectError
@@ -49,6 +50,18 @@ class ModelFile(BaseModel):
     mean: Channels
     std: Channels
     state_dict: dict[str, Tensor]
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.crop > self.resize:
+            raise ValueError(f"crop ({self.crop}) is above resize ({self.resize})")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two of its classes have one name")
+        if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
+            raise ValueError(f"images cannot be normalized by mean {self.mean} and std {self.std}")
+        if not all(tensor.isfinite().all() for tensor in self.state_dict.values()):
+            raise ValueError("some of its weights are not finite")
+        return self
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,13 @@ class Classifier:
             ProjectError, OSError: the picture cannot be read.
         """
         if isinstance(image, Image.Image):
-            with decoders(1):
-                square = middle_square(to_picture(image), self.preprocessing.resize)
+            try:
+                with decoders(1):
+                    square = middle_square(to_picture(image), self.preprocessing.resize)
+            except ProjectError:
+                raise
+            except Exception as error:  # decoders raise nearly anything on damaged data
+                raise ProjectError(f"not a whole picture: {error}") from error
             return self._predict(square[None])[0]
         [(_, outcome)] = self.stream([str(image)])
         if isinstance(outcome, Exception):
@@ -148,5 +166,6 @@ def _outcome(square: Future[Tensor]) -> Tensor | ProjectError | OSError:
 def _first_problem(error: ValidationError | RuntimeError) -> str:
     if isinstance(error, ValidationError):
         problem = error.errors()[0]
-        return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        key = ".".join(map(str, problem["loc"]))
+        return f"{key}{': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}"
     return "its state_dict does not fit its network"

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from stages.common.errors import ProjectError
 # scripts/repro.py names a file here to hear why a cell failed; DVC itself says only that it did.
 ERRORS_FILE = "REPRO_ERRORS_FILE"
 PARENT_CHECK_SECONDS = 0.5
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory")  # as torch says it, of CUDA and of the CPU
 
 
 def run(main: Callable[..., None]) -> None:
@@ -50,8 +52,12 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ProjectError, OSError) as error:
+    except (ProjectError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not OUT_OF_MEMORY.search(str(error)):
+            raise
         line = " ".join(str(error).split())
+        if isinstance(error, MemoryError | RuntimeError):
+            line = f"out of memory: a smaller batch_size in params.yaml needs less ({line})"
         print(f"error: {line}", file=sys.stderr)
         if os.environ.get(ERRORS_FILE):
             with Path(os.environ[ERRORS_FILE]).open("a", encoding="utf-8") as file:

@@ -47,7 +47,7 @@ def _has_bfloat16_instructions() -> bool:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of runtime.device; `auto` is cuda, else mps, else cpu."""
+    """The device of runtime.device, with the whole process set up for it; `auto` is cuda, else mps, else cpu."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in available.items() if there)
@@ -63,7 +63,9 @@ def choose_device(name: str) -> torch.device:
 def _keep_freed_memory() -> None:
     """Have glibc keep what torch frees: by itself it returns large blocks to the system, which takes more time to give
     them again, page by page, than many layers take to compute."""
+    if sys.platform != "linux":
+        return
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # as on Linux
+    if hasattr(libc, "mallopt"):  # which other C libraries lack
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,8 +1,9 @@
 """Training on several devices: one process for each, torch's DistributedDataParallel between them.
 
 Every process holds the whole network and computes its share of each batch; what they learn is averaged. Shares are
-weighted by their size, so that the result is that of one device, but for rounding. Networks with BatchNorm need
-SyncBatchNorm for that, which torch has for CUDA alone: on CPUs each share is normalized by itself.
+weighted by their size, so that the result is that of one device, but for rounding. With dropout it differs as seeds
+do. Networks with BatchNorm need SyncBatchNorm, which torch has for CUDA alone: on CPUs each share is normalized by
+itself.
 """
 
 import multiprocessing
@@ -70,7 +71,11 @@ def launch(size: int, work: Callable[..., None], *arguments: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             start_processes(  # type: ignore[no-untyped-call]
-                _member, (size, f"file://{folder}/meeting", failures, work, arguments), size, start_method="spawn"
+                _member,
+                (size, f"file://{folder}/meeting", failures, work, arguments),
+                size,
+                daemon=True,
+                start_method="spawn",
             )
         except (ProcessExitedException, ProcessRaisedException) as error:
             if not failures.empty():  # told before the others lost their connection to that process

@@ -55,6 +55,8 @@ def fit(
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
         compute.team.synchronize(network)
         loss, accuracy = score(predict(network, val, compute), val.labels)
+        if not math.isfinite(loss):
+            raise ProjectError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
         rows += [{"epoch": epoch, "split": "val", "loss": loss, "accuracy": accuracy, "lr": lr}]
         if first:
             report(*rows)
@@ -106,7 +108,8 @@ def train_epoch(
     Batches differ by one example at most, so that none is left with a single one, which BatchNorm cannot take.
     """
     network.train()
-    seed_torch(seed, epoch)  # dropout
+    rank = compute.team.rank
+    seed_torch(seed, epoch, *([rank] if rank else []))  # dropout, which is to differ within a batch
     order = torch.from_numpy(derived_rng(seed, epoch).permutation(len(examples.labels)))
     loss_sum, correct = 0.0, 0
     for step, batch in enumerate(order.tensor_split(math.ceil(len(order) / batch_size)), start=1):

@@ -43,7 +43,7 @@ def look(network: nn.Module, image: Tensor, answer: int) -> Tensor | None:
         return None
     (gradient,) = torch.autograd.grad(logits[0, answer], last)
     heat = (gradient.mean((2, 3), keepdim=True) * last).sum(1, keepdim=True).relu().detach().cpu()
-    heat = _over_maximum(heat).round(decimals=2)  # what is beyond differs with the number of threads
+    heat = _over_maximum(heat).round(decimals=2)  # what is beyond may differ with the number of threads
     return _over_maximum(F.interpolate(heat, image.shape[1:], mode="bilinear")[0, 0])
 
 

@@ -101,7 +101,7 @@ def load_pretrained(name: str, weights: Path) -> nn.Module:
     last = last_layer_name(network)
     backbone = load_tensors(weights)
     expected = {key: tensor.shape for key, tensor in network.state_dict().items() if not key.startswith(f"{last}.")}
-    if {key: tensor.shape for key, tensor in backbone.items()} != expected:
+    if {key: getattr(tensor, "shape", None) for key, tensor in backbone.items()} != expected:
         raise ProjectError(f"{weights}: not the weights of {name} that weights@{name} makes; run dvc repro")
     network.load_state_dict(backbone, strict=False)
     return network

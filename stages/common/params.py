@@ -48,6 +48,8 @@ Urls = Annotated[list[Annotated[str, AfterValidator(_url)]], Field(min_length=1)
 def _name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError("a name is small letters, digits and _, and begins with a letter")
+    if name in ("yes", "no", "on", "off", "true", "false", "null", "y", "n"):
+        raise ValueError("to YAML this is no name but a value")
     return name
 
 
@@ -61,6 +63,11 @@ def network_name(name: str) -> str:
     if name not in (known := _torchvision_networks()):
         raise ValueError(f"no classification network of torchvision{_did_you_mean(name, known)}")
     return _name(name)
+
+
+def takes_one_size(network: str) -> bool:
+    """Whether torchvision's network of that name takes images of VIT_CROP pixels only."""
+    return network.startswith("vit_")
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -193,26 +200,25 @@ class Params(Strict):
     runtime: Runtime = Runtime()
 
     @model_validator(mode="after")
-    def _crops_suit(self) -> Self:
-        for name, model in self.models.items():
-            if name.startswith("vit_") and model.crop != VIT_CROP:
-                raise ValueError(f"models.{name}.crop must be {VIT_CROP}, the only one {name} takes; got {model.crop}")
-        return self
-
-    @model_validator(mode="after")
-    def _downloads_are_used(self) -> Self:
-        if unused := sorted(set(self.downloads) - set(self.datasets)):
-            raise ValueError(f"downloads.{unused[0]} has no entry of that name under datasets")
-        return self
-
-    @model_validator(mode="after")
-    def _learning_curve_is_of_a_frozen_variant(self) -> Self:
-        frozen = [name for name, variant in self.variants.items() if variant.trainable == "head"]
+    def _sections_agree(self) -> Self:
+        problems = [
+            f"models.{name}.crop must be {VIT_CROP}, the only one {name} takes; received {model.crop}"
+            for name, model in self.models.items()
+            if takes_one_size(name) and model.crop != VIT_CROP
+        ]
+        problems += [
+            f"downloads.{name} has no entry of that name under datasets"
+            for name in self.downloads
+            if name not in self.datasets
+        ]
+        frozen = [name for name, of in self.variants.items() if (of.trainable, of.select) == ("head", "last")]
         if (name := self.learning_curve.variant) not in frozen:
-            raise ValueError(
-                f"learning_curve.variant: expected a variant with trainable: head ({', '.join(frozen) or 'add one'});"
-                f" received {name!r}"
+            problems.append(
+                "learning_curve.variant: expected a variant with trainable: head and select: last"
+                f" ({', '.join(frozen) or 'add one'}); received {name!r}"
             )
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

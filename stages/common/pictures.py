@@ -15,6 +15,7 @@ from stages.common.errors import ProjectError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # Pillow's names; to open EPS runs a program
+MOST_ELONGATED = 50  # one side over the other; the shorter one is enlarged, and the other with it
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -81,6 +82,10 @@ def to_picture(image: Image.Image) -> Image.Image:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format not in ("MPO", "TIFF"):
         raise ProjectError(f"animated, with {frames} frames; expected a still picture")
+    if max(image.size) > MOST_ELONGATED * min(image.size):
+        raise ProjectError(
+            f"{image.width}x{image.height} pixels; expected one side at most {MOST_ELONGATED} times the other"
+        )
     if image.mode == "F":
         raise ProjectError("of floating point numbers; expected pixels of 8 or 16 bits")
     image.load()
@@ -104,6 +109,8 @@ def picture_sizes(files: list[Path], workers: int) -> list[tuple[int, int] | Pro
             return open_picture(path).size
         except ProjectError as error:
             return error
+        except OSError as error:
+            return ProjectError(f"{path}: {error.strerror}")
 
     with decoders(workers) as threads:
         return list(threads.map(size, files))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+CHUNK = 4096  # points whose float64 copy is in memory at once
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -17,13 +19,18 @@ class Projection:
     @classmethod
     def of(cls, points: Tensor) -> "Projection":
         """(N, D) with N and D of 2 or more. An axis points to where its largest component is positive."""
-        mean = points.double().mean(0)
-        _, singular, axes = torch.linalg.svd(points.double() - mean, full_matrices=False)
+        mean = points.mean(0, dtype=torch.float64)
+        covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+        for part in torch.split(points, CHUNK):
+            centred = part.double() - mean
+            covariance += centred.T @ centred
+        variances, vectors = torch.linalg.eigh(covariance)  # ascending
+        axes = vectors[:, [-1, -2]].T
         signs = axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()
-        variances = singular**2 / (singular**2).sum().clamp(min=torch.finfo(torch.float64).tiny)
-        first, second = variances[:2].tolist()
-        return cls(mean, (axes * signs)[:2], (first, second))
+        first, second = (variances[[-1, -2]] / variances.sum().clamp(min=torch.finfo(torch.float64).tiny)).tolist()
+        return cls(mean, axes * signs, (first, second))
 
     def __call__(self, points: Tensor) -> Tensor:
-        """(N, D) -> (N, 2) float64, to four decimals: what is beyond differs with the number of threads"""
-        return ((points.double() - self.mean) @ self.axes.T).round(decimals=4)
+        """(N, D) -> (N, 2) float64, to four decimals: what is beyond may differ with the number of threads"""
+        parts = [(part.double() - self.mean) @ self.axes.T for part in torch.split(points, CHUNK)]
+        return torch.cat(parts).round(decimals=4)

@@ -22,6 +22,11 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
+def p_value_text(p_value: float) -> str:
+    """Two digits of a p-value that was rounded to four decimals."""
+    return f"= {p_value:.2g}" if p_value else "< 0.0001"
+
+
 def mcnemar_exact(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:
     """The two-sided p-value that two classifiers, judged on the same images, are equally accurate.
 

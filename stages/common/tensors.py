@@ -2,6 +2,7 @@
 
 import errno
 import warnings
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,27 @@ def load_tensors(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
         ProjectError: not such a file, or one whose pickle would run code.
         OSError: the system does not let it be read.
     """
+    shown = path.name if path.is_absolute() else path  # files that were just fetched lie in a folder nobody knows
     try:
         with warnings.catch_warnings(action="ignore"):  # torch's guesses at what else the file may be
+            check_crc(path)
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling raises nearly anything on damaged data
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is of a place before the file's start
             raise
         raise ProjectError(
-            f"{path.name} is not a whole file of tensors, or one that would run code when it is loaded"
+            f"{shown} is not a whole file of tensors, or one that would run code when it is loaded"
         ) from error
     if not isinstance(content, dict):
-        raise ProjectError(f"{path.name}: expected a state dict, names to tensors; received a {type(content).__name__}")
+        raise ProjectError(f"{shown}: expected a state dict, names to tensors; received a {type(content).__name__}")
     if missing := [key for key in keys if key not in content]:
         raise ProjectError(f"{path}: no {missing[0]} in it, so not what this project writes there; run dvc repro")
     return content
+
+
+def check_crc(path: Path) -> None:
+    """Raise BadZipFile if the file is damaged, which torch does not look for; older files are no zip with checksums."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as zipped:
+            if damaged := zipped.testzip():
+                raise zipfile.BadZipFile(f"{damaged} is damaged")

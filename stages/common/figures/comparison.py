@@ -56,11 +56,10 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], measure: str, colour: 
     epochs = range(1, len(val) + 1)
     axes.plot(epochs, train, color=GREY, linewidth=1, linestyle="--", marker=".")
     axes.plot(epochs, val, color=colour, linewidth=2.5, marker="o", markersize=4)
-    for name, value, other, text_colour in (
-        (f"train {train[-1]:.3f}\n(running)", train[-1], val[-1], GREY),
-        (f"val {val[-1]:.3f}", val[-1], train[-1], colour),
+    for name, value, above, text_colour in (
+        (f"train {train[-1]:.3f}\n(running)", train[-1], train[-1] > val[-1], GREY),
+        (f"val {val[-1]:.3f}", val[-1], val[-1] >= train[-1], colour),
     ):
-        above = value > other
         axes.annotate(
             name,
             (1, value),

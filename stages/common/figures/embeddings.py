@@ -15,6 +15,8 @@ def draw_embeddings(
 ) -> Figure:
     """Train images light and small, val images strong, each class with a colour and a shape of its own.
 
+    With more than ten classes, whose looks come again, each has its name at the middle of its val images.
+
     Args:
         title: of the figure.
         classes: names, in the order of the labels.
@@ -30,7 +32,7 @@ def draw_embeddings(
             axes.scatter(
                 x,
                 y,
-                label=f"{name}, {split} ({len(x)})",
+                label=f"{name}, {split} ({len(x)})".lstrip("_"),  # matplotlib leaves out what begins with it
                 color=PALETTE[label % len(PALETTE)],
                 marker=MARKERS[label % len(MARKERS)],
                 linewidths=0.4,
@@ -39,8 +41,13 @@ def draw_embeddings(
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)")
     axes.set_ylabel(f"second principal component ({100 * shares[1]:.0f} % of the variance)")
-    columns = -(-2 * len(classes) // LEGEND_ROWS)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9, ncols=columns)
+    if 2 * len(classes) <= LEGEND_ROWS:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9)
+    else:
+        coordinates, labels = points["val"]
+        for label, name in enumerate(classes):
+            x, y = coordinates[labels == label].mean(0).tolist()
+            axes.annotate(name, (x, y), ha="center", fontsize=8, bbox={"facecolor": "white", "alpha": 0.6, "lw": 0})
     lighten_frame(axes)
     figure.suptitle(title)
     return figure
