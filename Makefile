@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots bench demo test check format readme lock clean
+.PHONY: help env repro plots serve bench demo test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -21,6 +21,10 @@ repro: env  ## rebuild all results, and say what is missing and why
 
 plots: env  ## write one page of all results, work/results/index.html; it opens without a network
 	@python -m scripts.page
+
+serve: env  ## a page that shows what a model says of your pictures: make serve MODEL=FILE
+	$(if $(MODEL),,$(error usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.pt [PORT=8000]))
+	@python -m scripts.serve "$$MODEL" $(if $(PORT),--port "$$PORT")
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark

@@ -270,6 +270,12 @@ def test_a_picture_is_turned_as_its_exif_data_say(tmp_path: Path, kind: str, ori
     assert close(pixels(write(tmp_path / "1.jpg", content)), TURNS[orientation](blocks), 30 if kind == "JPEG" else 0.01)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_that_was_turned_is_not_turned_again(tmp_path: Path, kind: str) -> None:
+    opened = open_picture(write(tmp_path / "1.jpg", drawn(kind, exif=oriented(6))))
+    assert np.array_equal(pictures.to_picture(opened), opened)
+
+
 @pytest.mark.parametrize("mode", ["I;16", "P", "LA", "CMYK"])
 def test_pictures_of_every_mode_are_turned(tmp_path: Path, mode: str) -> None:
     image = Image.new(mode, (30, 20))

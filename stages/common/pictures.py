@@ -89,7 +89,9 @@ def to_picture(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ProjectError("of floating point numbers; expected pixels of 8 or 16 bits")
     image.load()
-    return _to_rgb(_upright(image))
+    picture = _to_rgb(_upright(image))
+    picture.info.clear()  # given in once more, as to a Classifier, it would be turned once more
+    return picture
 
 
 @contextmanager

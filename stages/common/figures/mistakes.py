@@ -37,7 +37,7 @@ def draw_mistakes(mistakes: Sequence[Mistake], total: int) -> Figure:
         axes = cell.subplots(1, panels, squeeze=False)[0]
         _draw_picture(axes[0], mistake.image)
         if mistake.heat is not None:
-            _draw_heat(axes[1], mistake.image, mistake.heat)
+            draw_heat(axes[1], mistake.image, mistake.heat)
         cell.suptitle(f"is: {mistake.label}\nsaid: {mistake.prediction} ({mistake.probability:.2f})", fontsize=9)
     shown = f"The {len(mistakes)} surest of {total} mistakes" if total > len(mistakes) else f"All {total} mistakes"
     looked = "\nRight: where it looked for that answer (Grad-CAM), yellow most" if panels == 2 else ""
@@ -50,7 +50,7 @@ def _draw_picture(axes: Axes, image: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def _draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray) -> None:
+def draw_heat(axes: Axes, image: np.ndarray, heat: np.ndarray) -> None:
     """The heat map over the picture in grey, so that all colour is the map's."""
     axes.imshow(image.mean(2), cmap="gray", vmin=0, vmax=255)
     axes.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.25 + 0.5 * heat)
