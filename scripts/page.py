@@ -78,6 +78,13 @@ OF_VARIANT = (
         "On the diagonal the network is right as often as it says; below it, it is too sure of itself.",
     ),
     Kind(
+        paths.trained_embeddings,
+        "Embeddings and mistakes",
+        "The val images as points in two dimensions, by class, with a ring around each mistake",
+        "Each point is a val image as this trained network sees it, rings are mistakes: amid another class the image"
+        " looks to it like that class, where classes meet it was undecided.",
+    ),
+    Kind(
         paths.mistakes,
         "Mistakes",
         "The wrongly classified val images, each with its class, the network's answer and its probability",

@@ -5,13 +5,15 @@ Also the frozen variant's, which proves that the last layer trained on features 
 In:  models/MODEL/DATASET/VARIANT.pt, data/DATASET/
 Out: metrics/MODEL/DATASET/VARIANT.json
      plots/MODEL/DATASET/VARIANT/: predictions.tsv (file below data/DATASET/, label, prediction, probability of
-     the prediction), recall.tsv (class, images, recall), mistakes.png and reliability.png, of the val images
+     the prediction), recall.tsv (class, images, recall), mistakes.png, reliability.png and embeddings.png (as this
+     network sees them, in two dimensions), of the val images
 """
 
 from pathlib import Path
 from statistics import fmean
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from stages.common import paths
@@ -20,14 +22,17 @@ from stages.common.cli import run
 from stages.common.compute import choose_device
 from stages.common.errors import ProjectError
 from stages.common.figures import save_figure
+from stages.common.figures.embeddings import draw_embeddings
 from stages.common.figures.mistakes import Mistake, draw_mistakes
 from stages.common.figures.reliability import draw_reliability
 from stages.common.files import write_json, write_table
 from stages.common.fit import score
 from stages.common.gradcam import look
 from stages.common.images import LabelledFiles, list_split, middle_crop, read_square, read_squares, to_input
+from stages.common.network import last_layer_name
 from stages.common.params import Runtime, load_params
 from stages.common.pictures import decoders
+from stages.common.projection import Projection
 from stages.common.statistics import ConfidenceBin, confidence_bins, expected_calibration_error, wilson_interval
 
 MISTAKES_SHOWN = 12
@@ -39,12 +44,12 @@ def main(model: str, dataset: str, variant: str) -> None:
     classifier = Classifier.load(paths.model(*cell), choose_device(runtime.device))
     val = list_split(folder / "val")
     check_classes(classifier, val, folder / "val")
-    logits = run_classifier(classifier, val, runtime)
+    logits, embeddings = run_classifier(classifier, val, runtime)
     metrics = measure(logits, val.labels)
     if (folder / "test").is_dir():
         test = list_split(folder / "test")
         check_classes(classifier, test, folder / "test")
-        of_test = measure(run_classifier(classifier, test, runtime), test.labels)
+        of_test = measure(run_classifier(classifier, test, runtime)[0], test.labels)
         metrics |= {f"test_{name}": value for name, value in of_test.items()}
 
     rows = predictions(logits, val, dataset)
@@ -54,6 +59,8 @@ def main(model: str, dataset: str, variant: str) -> None:
     save_figure(paths.mistakes(*cell), figure)
     title = f"Reliability of {variant}: {model} on {dataset}, {len(rows)} val images"
     save_figure(paths.reliability(*cell), draw_reliability(title, by_confidence(logits, val.labels)))
+    title = f"Val images as {variant} sees them, mistakes ringed: {model} on {dataset}"
+    save_figure(paths.trained_embeddings(*cell), embeddings_figure(title, embeddings, logits, val))
     write_json(paths.metrics(*cell), metrics)
     print(
         f"{model} {dataset} {variant}: {metrics['mistakes']} of {metrics['images']} val images wrong, accuracy"
@@ -70,11 +77,27 @@ def check_classes(classifier: Classifier, listed: LabelledFiles, folder: Path) -
         )
 
 
-def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> Tensor:
-    """(N, classes) logits; a batch of images is in memory, and one ahead of it."""
-    side = classifier.preprocessing.resize
-    batches = read_squares(listed.files, side, BATCH, runtime.workers, runtime.progress)
-    return torch.cat([classifier.logits(squares) for squares in batches])
+def run_classifier(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> tuple[Tensor, Tensor]:
+    """(N, classes) logits, and the (N, D) embeddings that the last layer made them of.
+
+    A batch of images is in memory, and one ahead of it.
+    """
+    embeddings: list[Tensor] = []
+    last_layer = classifier.network.get_submodule(last_layer_name(classifier.network))
+    hook = last_layer.register_forward_pre_hook(lambda _, inputs: embeddings.append(inputs[0].cpu()))
+    batches = read_squares(listed.files, classifier.preprocessing.resize, BATCH, runtime.workers, runtime.progress)
+    try:
+        logits = torch.cat([classifier.logits(squares) for squares in batches])
+    finally:
+        hook.remove()
+    return logits, torch.cat(embeddings)
+
+
+def embeddings_figure(title: str, embeddings: Tensor, logits: Tensor, listed: LabelledFiles) -> Figure:
+    """In the plane along which they vary most."""
+    projection = Projection.of(embeddings)
+    points = {"val": (projection(embeddings), listed.labels)}
+    return draw_embeddings(title, listed.classes, points, projection.shares, logits.argmax(1) != listed.labels)
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:

@@ -29,6 +29,7 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
         write_table(paths.history(*cell), _history(number))
         save_figure(paths.mistakes(*cell), Figure(figsize=(11, 3)))
         save_figure(paths.reliability(*cell), Figure(figsize=(5, 5)))
+        save_figure(paths.trained_embeddings(*cell), Figure(figsize=(6, 6)))
     save_figure(paths.embeddings(model, dataset), Figure(figsize=(6, 6)))
     save_figure(paths.learning_curve_figure(model, dataset), Figure(figsize=(6, 4)))
     compare.main(model, dataset)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,8 +13,10 @@ from stages import evaluate
 from stages.common import paths
 from stages.common.classifier import Classifier
 from stages.common.files import read_table
-from stages.common.images import LabelledFiles, Preprocessing
-from stages.common.network import build, new_last_layer, set_last_layer
+from stages.common.images import LabelledFiles, Preprocessing, list_split
+from stages.common.network import build, last_layer_name, new_last_layer, set_last_layer
+from stages.common.params import Runtime
+from stages.common.projection import Projection
 from tests.conftest import PROJECT
 from tests.drawing import draw_data_set, draw_split
 
@@ -111,3 +114,14 @@ def test_a_mistake_is_shown_as_the_square_that_the_network_saw_and_where_it_look
 def test_the_reliability_diagram_is_written(cell: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
     evaluate.main(*cell)
     assert paths.reliability(*cell).read_bytes().startswith(b"\x89PNG")
+
+
+def test_embeddings_are_what_the_last_layer_makes_the_logits_of(cell: tuple[str, str, str]) -> None:
+    classifier, val = Classifier.load(paths.model(*cell)), list_split(paths.images("mine") / "val")
+    logits, embeddings = evaluate.run_classifier(classifier, val, Runtime(progress=False))
+    last_layer = classifier.network.get_submodule(last_layer_name(classifier.network))
+    assert torch.allclose(last_layer(embeddings), logits, atol=1e-5)
+    axes = evaluate.embeddings_figure("net", embeddings, logits, val).axes[0]
+    assert len(axes.collections[-1].get_offsets()) == int((logits.argmax(1) != val.labels).sum())
+    drawn = np.concatenate([points.get_offsets() for points in axes.collections[:-1]])
+    assert np.allclose(drawn, Projection.of(embeddings)(embeddings))

@@ -121,6 +121,26 @@ def test_embeddings_give_each_class_a_colour_and_a_shape_and_val_the_stronger_po
     assert (ants.get_alpha(), ants_val.get_alpha()) == (0.25, None)
 
 
+def test_mistakes_among_embeddings_have_rings() -> None:
+    points = (torch.tensor([[0.0, 1], [2, 3], [4, 5]]), torch.tensor([0, 1, 1]))
+    figure = draw_embeddings("net", ["ants", "bees"], {"val": points}, (0.3, 0.1), torch.tensor([False, True, False]))
+    *_, rings = figure.axes[0].collections
+    assert rings.get_offsets().tolist() == [[2, 3]]
+    assert len(rings.get_facecolor()) == 0
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert names == ["ants, val (1)", "bees, val (2)", "mistake (1)"]
+
+
+def test_many_classes_are_named_where_their_val_images_lie() -> None:
+    labels = torch.arange(11).repeat(2)
+    places = torch.stack([labels.double(), labels.double() ** 2], 1)
+    figure = draw_embeddings("net", [f"kind {n}" for n in range(11)], {"val": (places, labels)}, (0.3, 0.1))
+    assert figure.axes[0].get_legend() is None
+    assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [
+        (f"kind {n}", (float(n), float(n**2))) for n in range(11)
+    ]
+
+
 def mistakes(count: int, heat: np.ndarray | None = None) -> list[Mistake]:
     return [Mistake(np.full((4, 4, 3), 90, np.uint8), "bee", "ant", 0.987, heat)] * count
 

@@ -43,7 +43,7 @@ def test_first_run_makes_exactly_these_files(project: Project) -> None:
     assert len(project.files("data/shapes")) == 26
 
 
-PLOTS = ("history.tsv", "predictions.tsv", "recall.tsv", "mistakes.png", "reliability.png")
+PLOTS = ("history.tsv", "predictions.tsv", "recall.tsv", "mistakes.png", "reliability.png", "embeddings.png")
 PLOTS_OF_ALL = (
     "accuracy.png", "comparison.png", "curves.tsv", "embeddings.png", "learning_curve.png", "learning_curve.tsv",
 )  # fmt: skip

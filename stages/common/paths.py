@@ -51,6 +51,10 @@ def reliability(model: str, dataset: str, variant: str) -> Path:
     return _plots(model, dataset, variant) / "reliability.png"
 
 
+def trained_embeddings(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "embeddings.png"
+
+
 def comparison_metrics(model: str, dataset: str) -> Path:
     return Path("metrics") / model / f"{dataset}.json"
 

@@ -1,6 +1,7 @@
 """Where the images lie among each other, as the frozen network sees them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -10,8 +11,15 @@ from stages.common.figures import MARKERS, PALETTE, lighten_frame
 LEGEND_ROWS = 20
 
 
+LOOKS: dict[str, dict[str, Any]] = {"train": {"s": 18, "alpha": 0.25}, "val": {"s": 28, "edgecolors": "black"}}
+
+
 def draw_embeddings(
-    title: str, classes: Sequence[str], points: Mapping[str, tuple[Tensor, Tensor]], shares: Sequence[float]
+    title: str,
+    classes: Sequence[str],
+    points: Mapping[str, tuple[Tensor, Tensor]],
+    shares: Sequence[float],
+    wrong: Tensor | None = None,
 ) -> Figure:
     """Train images light and small, val images strong, each class with a colour and a shape of its own.
 
@@ -20,13 +28,13 @@ def draw_embeddings(
     Args:
         title: of the figure.
         classes: names, in the order of the labels.
-        points: {"train" and "val": (N, 2) coordinates, (N,) labels}.
-        shares: of the variance of train, that each of the two axes shows.
+        points: {"train" and "val", or "val" alone: (N, 2) coordinates, (N,) labels}.
+        shares: of the variance, that each of the two axes shows.
+        wrong: (N,) bool, of the val images: those that get a ring.
     """
     figure = Figure(figsize=(8, 5.5), layout="constrained")
     axes = figure.subplots()
-    for split, looks in (("train", {"s": 18, "alpha": 0.25}), ("val", {"s": 28, "edgecolors": "black"})):
-        coordinates, labels = points[split]
+    for split, (coordinates, labels) in points.items():
         for label, name in enumerate(classes):
             x, y = coordinates[labels == label].T.tolist()
             axes.scatter(
@@ -36,8 +44,11 @@ def draw_embeddings(
                 color=PALETTE[label % len(PALETTE)],
                 marker=MARKERS[label % len(MARKERS)],
                 linewidths=0.4,
-                **looks,
+                **LOOKS[split],
             )
+    if wrong is not None:
+        x, y = points["val"][0][wrong].T.tolist()
+        axes.scatter(x, y, s=150, facecolors="none", edgecolors="black", label=f"mistake ({len(x)})")
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(f"first principal component ({100 * shares[0]:.0f} % of the variance)")
     axes.set_ylabel(f"second principal component ({100 * shares[1]:.0f} % of the variance)")
