@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.common import paths
 from stages.common.examples import read_images
 from stages.common.images import LabelledFiles, Preprocessing, list_split
 from stages.common.params import Runtime
@@ -25,7 +26,7 @@ def test_images_that_memory_is_not_to_hold_lie_in_a_file_and_are_the_same(listed
     in_memory, in_a_file = (read_images(listed, LOOK, Runtime(image_cache_mib=mib, progress=False)) for mib in (2, 1))
     assert torch.equal(in_memory.squares, in_a_file.squares)
     assert len(in_memory.squares) == 240
-    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if f"{Path.cwd()}/work/" in line]
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(paths.SCRATCH.resolve()) in line]
     assert len(mapped) == 1
     assert not list(Path("work").iterdir())
 
