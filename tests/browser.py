@@ -72,7 +72,7 @@ class Browser:
         emulated = {"media": "print" if media == "print" else "screen", "features": [dark]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", emulated)
 
-    def wait_until(self, script: str, seconds: float = 20) -> None:
+    def wait_until(self, script: str, seconds: float = 120) -> None:
         """Wait until the JavaScript expression is true."""
         from selenium.webdriver.support.ui import WebDriverWait
 

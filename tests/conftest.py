@@ -14,6 +14,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 import torchvision
@@ -23,6 +24,8 @@ from tests.browser import browser as browser
 from tests.drawing import draw_data_set
 
 pytest_plugins = ["tests.finished"]
+hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow
+hypothesis.settings.load_profile("tests")
 torch.set_num_threads(1)  # tests run in parallel
 
 PROJECT = Path(__file__).parent.parent
@@ -78,7 +81,7 @@ def clean_environment() -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": "1", "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"

@@ -38,7 +38,7 @@ def test_queued_and_temporary_runs_give_the_bytes_of_a_run_in_place(clone: Proje
     experiment(clone, "queued", 0.02, "--queue")
     experiment(clone, "beside", 0.03, "--queue")
     clone.run("dvc", "queue", "start", "-j", "2")
-    wait_for(lambda: clone.run("dvc", "queue", "status").count("Success") == 2, 120)
+    wait_for(lambda: clone.run("dvc", "queue", "status").count("Success") == 2, 900)
     experiment(clone, "temporary", 0.02, "--temp")
     experiment(clone, "in-place", 0.03)
     listed = clone.run("git", "for-each-ref", "--format=%(objectname) %(refname:lstrip=4)", "refs/exps")

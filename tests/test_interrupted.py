@@ -117,10 +117,10 @@ def test_ctrl_c_while_torch_is_imported_shows_no_stack_trace(long_training: Proj
 
 def test_a_stage_ends_with_the_dvc_that_started_it(long_training: Project) -> None:
     dvc = start(long_training, "dvc", "repro", "train@mobilenet_v2-shapes-unfrozen")
-    wait_for(lambda: checkpoints(long_training), 60)
+    wait_for(lambda: checkpoints(long_training))
     (stage,) = stages_of(dvc)
     kill(dvc, "dvc")
-    wait_for(lambda: not Path(f"/proc/{stage}").exists(), 5)
+    wait_for(lambda: not Path(f"/proc/{stage}").exists(), 20)
 
 
 def test_another_setting_starts_afresh(long_training: Project) -> None:
