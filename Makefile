@@ -33,7 +33,7 @@ demo: env  ## the same on images that come with a package; reaches nothing but p
 	@python -m scripts.demo
 
 test: env  ## run the tests
-	python -m pytest --numprocesses auto --dist loadgroup
+	python -m pytest --numprocesses auto --dist worksteal
 
 check: env  ## lint, format and types; changes nothing
 	ruff check .

@@ -1,15 +1,17 @@
 """How long this project takes beside the usual script: `make bench` writes docs/benchmark.md's table.
 
-python -m scripts.benchmark [--repeats 3] [--network mobilenet_v2]
+python -m scripts.benchmark [--repeats 3] [--network mobilenet_v2] [--dataset ants_bees]
 
 In a scratch copy of the project, work/benchmark, the usual script (scripts/plain_recipe.py) and this project's stages
-run in turn, on the same images with the same weights, for ten epochs each; what is reported are medians, and ratios
-within a run, since machines are noisy. Nothing else should run meanwhile. A network whose weights are not in weights/
-gets some drawn from a seed: they serve for times, and its accuracies mean nothing.
+run in turn, on the same images with the same weights, for ten epochs each, with seeds 0, 1, …; what is reported are
+medians of times, of the ratios within each run, since machines are noisy, and means of accuracies. Nothing else should
+run meanwhile. A network whose weights are not in weights/ gets some drawn from a seed: they serve for times, and its
+accuracies mean nothing.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -17,8 +19,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
@@ -36,50 +42,69 @@ from stages.common.params import PARAMS_FILE, load_params
 FOLDER = paths.SCRATCH / "benchmark"
 PAGE = Path("docs/benchmark.md")
 BEGIN, END = "<!-- make bench -->\n", "<!-- end of make bench -->\n"
-HEADER = ("network", "data set", "what", "usual script", "this project", "ratio")
+TIMES = ("network", "data set", "what", "usual script", "this project", "ratio")
+ACCURACIES = ("network", "data set", "variant", "usual script", "this project", "points")
+NEVER = math.inf  # seconds until an accuracy that was not reached
 
 
-Row = tuple[str, str, str, float, float]  # network, data set, what, seconds of the usual script, of this project
+@dataclass(frozen=True)
+class Row:
+    """One comparison: seconds, or val accuracies, of the usual script and of this project."""
+
+    network: str
+    dataset: str
+    what: str
+    usual: float
+    ours: float
+    accuracies: bool = False
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.benchmark", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--network", action="append", help="one of params.yaml, or several; all if not given")
+    parser.add_argument("--dataset", action="append", help="likewise")
     arguments = parser.parse_args()
     with one_line_errors():
         networks = arguments.network or list(load_params().models)
-        rows = [row for _ in range(arguments.repeats) for network in networks for row in run_once(network)]
+        datasets = arguments.dataset or list(load_params().datasets)
+        repeats = product(range(arguments.repeats), networks)
+        rows = [row for seed, network in repeats for row in run_once(network, datasets, seed)]
     text = between_marks(PAGE.read_text(encoding="utf-8"), report(rows, arguments.repeats), BEGIN, END)
     with written_whole(PAGE) as part:
         part.write_text(text, encoding="utf-8")
     print(f"{PAGE} has the table")
 
 
-def run_once(network: str) -> Iterator[Row]:
+def run_once(network: str, datasets: list[str], seed: int) -> Iterator[Row]:
     """Everything of one network, from the archives on."""
     drawn = prepare(network)
-    datasets = list(load_params().datasets)
+    change_params(lambda params: params.update(seed=seed))
     ours = timed("dvc", "repro", "--quiet", *(target for dataset in datasets for target in targets(network, dataset)))
     plain_total = 0.0
     for dataset in datasets:
+        row = partial(Row, network, dataset)
         frozen, no_gradients, unfrozen = (
-            plain(network, dataset, *options) for options in (["--freeze"], ["--freeze", "--no-gradients"], [])
+            plain(network, dataset, seed, *options) for options in (["--freeze"], ["--freeze", "--no-gradients"], [])
         )
-        plain_total += frozen["seconds"][-1] + unfrozen["seconds"][-1]
+        plain_total += frozen.total + unfrozen.total
         cell = (network, dataset, "frozen")
         stages = timed_stage("features", *cell[:2]) + timed_stage("train", *cell) + timed_stage("evaluate", *cell)
-        change_lr(2 * load_params().variants["frozen"].lr)
-        again = timed("dvc", "repro", "--quiet", *targets(network, dataset))
-        change_lr(load_params().variants["frozen"].lr)
-        training, reached = timed_training(network, dataset, unfrozen["accuracies"][-1])
-        yield network, dataset, "frozen, features to evaluation", frozen["seconds"][-1], stages
-        yield network, dataset, "… the usual script without frozen gradients", no_gradients["seconds"][-1], stages
-        yield network, dataset, "frozen, another learning rate", frozen["seconds"][-1], again
-        yield network, dataset, "unfrozen training", unfrozen["seconds"][-1], training
-        if reached and not drawn:
-            yield network, dataset, "unfrozen, until the usual script's accuracy", unfrozen["seconds"][-1], reached
-    yield network, "both", "the whole dvc repro", plain_total, ours
+        head = val_accuracies(network, dataset, "frozen")[-1]
+        yield row("frozen, features to evaluation", frozen.total, stages)
+        yield row("… the usual script without frozen gradients", no_gradients.total, stages)
+        yield row("frozen, another learning rate", frozen.total, timed_with_other_lr(network, dataset))
+        training = timed_training(network, dataset)
+        yield row("unfrozen training", unfrozen.total, training.total)
+        if not drawn:
+            target = unfrozen.accuracies[-1]
+            reached = training.first_at(target)
+            yield row("unfrozen, until the usual script's last accuracy", unfrozen.first_at(target), reached)
+            yield row("… the usual script's whole run", unfrozen.total, reached)
+            yield row("frozen", frozen.accuracies[-1], head, accuracies=True)
+            yield row("… the usual script without frozen gradients", no_gradients.accuracies[-1], head, True)
+            yield row("unfrozen", target, training.accuracies[-1], accuracies=True)
+    yield Row(network, " + ".join(datasets), "the whole dvc repro", plain_total, ours)
 
 
 def targets(network: str, dataset: str) -> tuple[str, str]:
@@ -109,25 +134,41 @@ def draw_weights(network: str) -> None:
     torch.manual_seed(0)
     drawn = (FOLDER / f"{network}.pt").resolve()
     torch.save(build(network).state_dict(), drawn)
+    change_params(lambda params: params["models"][network].update(urls=[str(drawn)], sha256=sha256(drawn)))
+
+
+def change_params(change: Callable[[dict[str, Any]], object]) -> None:
     params = yaml.safe_load((FOLDER / PARAMS_FILE).read_text(encoding="utf-8"))
-    params["models"][network] |= {"urls": [str(drawn)], "sha256": sha256(drawn)}
+    change(params)
     (FOLDER / PARAMS_FILE).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
-def change_lr(lr: float) -> None:
-    params = yaml.safe_load((FOLDER / PARAMS_FILE).read_text(encoding="utf-8"))
-    params["variants"]["frozen"]["lr"] = lr
-    (FOLDER / PARAMS_FILE).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+@dataclass(frozen=True)
+class Training:
+    """What came after each epoch: seconds since the start of the process, and val accuracy."""
+
+    seconds: list[float]
+    accuracies: list[float]
+    total: float
+
+    def first_at(self, accuracy: float) -> float:
+        """The seconds until it is first reached, or NEVER."""
+        both = zip(self.seconds, self.accuracies, strict=True)
+        return next((seconds for seconds, there in both if there >= accuracy), NEVER)
 
 
-def plain(network: str, dataset: str, *options: str) -> dict[str, list[float]]:
+def plain(network: str, dataset: str, seed: int, *options: str) -> Training:
     command = [sys.executable, "-m", "scripts.plain_recipe", str(paths.images(dataset)), str(paths.weights(network))]
-    done = subprocess.run([*command, network, *options], cwd=FOLDER, capture_output=True, text=True, check=False)
+    start = time.perf_counter()
+    done = subprocess.run(
+        [*command, network, "--seed", str(seed), *options], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    total = time.perf_counter() - start
     if done.returncode:
         raise ProjectError(done.stderr.strip().splitlines()[-1])
-    numbers: dict[str, list[float]] = json.loads(done.stdout)
-    print(f"usual script, {network} {dataset} {' '.join(options)}: {numbers}", flush=True)
-    return numbers
+    training = Training(**json.loads(done.stdout), total=total)
+    print(f"usual script, {network} {dataset} {' '.join(options)}: {training}", flush=True)
+    return training
 
 
 def timed(*command: str) -> float:
@@ -143,35 +184,71 @@ def timed_stage(name: str, *arguments: str) -> float:
     return timed(sys.executable, "-m", f"stages.{name}", *arguments)
 
 
-def timed_training(network: str, dataset: str, accuracy: float) -> tuple[float, float | None]:
-    """The seconds of the unfrozen variant's training, and those until its val accuracy first reaches `accuracy`."""
+def timed_with_other_lr(network: str, dataset: str) -> float:
+    """The seconds of `dvc repro` with another learning rate of the frozen variant; params.yaml is then as before."""
+    lr = load_params().variants["frozen"].lr
+    change_params(lambda params: params["variants"]["frozen"].update(lr=2 * lr))
+    seconds = timed("dvc", "repro", "--quiet", *targets(network, dataset))
+    change_params(lambda params: params["variants"]["frozen"].update(lr=lr))
+    return seconds
+
+
+def timed_training(network: str, dataset: str) -> Training:
     command = [sys.executable, "-m", "stages.train", network, dataset, "unfrozen"]
     start, seconds = time.perf_counter(), []
-    with subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True) as training:
-        for line in training.stdout or ():
+    with subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
             if line.startswith("epoch "):
                 seconds.append(time.perf_counter() - start)
     total = time.perf_counter() - start
-    if training.returncode:
+    if process.returncode:
         raise ProjectError(f"stages.train {network} {dataset} unfrozen failed")
-    history = read_table(FOLDER / paths.history(network, dataset, "unfrozen"))
-    val = [float(row["accuracy"]) for row in history if row["split"] == "val"]
-    reached = next((at for at, there in zip(seconds, val, strict=True) if there >= accuracy), None)
-    print(f"stages.train {network} {dataset} unfrozen: {total:.1f} s, {accuracy:.4f} after {reached} s", flush=True)
-    return total, reached
+    training = Training(seconds, val_accuracies(network, dataset, "unfrozen"), total)
+    print(f"this project, {network} {dataset} unfrozen: {training}", flush=True)
+    return training
+
+
+def val_accuracies(network: str, dataset: str, variant: str) -> list[float]:
+    """After each epoch."""
+    history = read_table(FOLDER / paths.history(network, dataset, variant))
+    return [float(row["accuracy"]) for row in history if row["split"] == "val"]
 
 
 def report(rows: list[Row], repeats: int) -> str:
-    """A table of medians, with the machine that they are of."""
-    lines = [HEADER, tuple("---" for _ in HEADER)]
-    for key in dict.fromkeys(row[:3] for row in rows):
-        runs = [row[3:] for row in rows if row[:3] == key]
-        usual, ours = (statistics.median(column) for column in zip(*runs, strict=True))
-        ratio = statistics.median(usual / ours for usual, ours in runs)
-        lines.append((*key, f"{usual:.0f} s", f"{ours:.1f} s", f"{ratio:.1f}"))
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Two tables, with the machine that they are of."""
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
-    return f"{machine()}; {versions}. Medians of {repeats} run{'s' if repeats > 1 else ''}.\n\n{table}"
+    times = [row for row in rows if not row.accuracies]
+    accuracies = [row for row in rows if row.accuracies]
+    text = f"{machine()}; {versions}. Medians of {counted(repeats)}.\n\n{table(TIMES, times, times_of)}"
+    if accuracies:
+        text += f"\nVal accuracy after the last epoch, mean of {counted(repeats, 'seed')}:\n\n"
+        text += table(ACCURACIES, accuracies, accuracies_of)
+    return text
+
+
+def counted(number: int, what: str = "run") -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
+
+
+def table(header: tuple[str, ...], rows: list[Row], summary: Callable[[list[Row]], tuple[str, str, str]]) -> str:
+    """In Markdown: a line for each comparison, its repeats taken together."""
+    lines = [header, tuple("---" for _ in header)]
+    for key in dict.fromkeys((row.network, row.dataset, row.what) for row in rows):
+        lines.append((*key, *summary([row for row in rows if (row.network, row.dataset, row.what) == key])))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def times_of(repeats: list[Row]) -> tuple[str, str, str]:
+    """Medians; the ratio of a run in which this project did not get there is 0."""
+    usual, ours = statistics.median(row.usual for row in repeats), statistics.median(row.ours for row in repeats)
+    ratio = statistics.median(row.usual / row.ours for row in repeats)
+    return f"{usual:.0f} s", "not reached" if ours == NEVER else f"{ours:.1f} s", f"{ratio:.1f}"
+
+
+def accuracies_of(seeds: list[Row]) -> tuple[str, str, str]:
+    """Means, and their difference in points."""
+    usual, ours = statistics.mean(row.usual for row in seeds), statistics.mean(row.ours for row in seeds)
+    return f"{usual:.4f}", f"{ours:.4f}", f"{100 * (ours - usual):+.1f}"
 
 
 def machine() -> str:

@@ -28,8 +28,9 @@ def main() -> None:
     parser.add_argument("--freeze", action="store_true", help="leave the backbone out of the optimizer")
     parser.add_argument("--no-gradients", action="store_true", help="… and compute no gradients for it")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    torch.manual_seed(0)
+    torch.manual_seed(arguments.seed)
     loaders = {split: loader(f"{arguments.data}/{split}") for split in ("train", "val")}
     network = models.get_model(arguments.network, weights=None)
     network.load_state_dict(torch.load(arguments.weights, weights_only=True), strict=False)

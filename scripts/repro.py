@@ -13,20 +13,18 @@ from pathlib import Path
 
 from scripts.results import results_table
 from stages.common import paths
-from stages.common.cli import ERRORS_FILE
+from stages.common.cli import ERRORS_FILE, one_line_errors
 from stages.common.errors import ProjectError
 from stages.common.params import Params, load_params
 
+LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"  # DVC writes them in place: killed meanwhile, it leaves half of one
 STAGES = ("download", "arrange", "weights", "features", "learning_curve", "train", "evaluate", "compare")
 
 
 def main() -> int:
-    try:
-        params = load_params()
-        check_manifests(params)
-    except (ProjectError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    params = load_params()
+    check_manifests(params)
+    check_rwlock()
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder, "errors")
         subprocess.run(["dvc", "repro", "--keep-going"], env={**os.environ, ERRORS_FILE: str(errors)}, check=False)
@@ -59,11 +57,30 @@ def check_manifests(params: Params) -> None:
             )
 
 
+def check_rwlock() -> None:
+    """What DVC notes there holds for running processes only, but damaged it stops every stage."""
+    try:
+        json.loads(Path(RWLOCK).read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise ProjectError(f"{RWLOCK} is damaged, by a kill while DVC wrote it: rm {RWLOCK}, then try again") from error
+
+
 def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """The cells that are not done, or no longer true, each with its stages that `dvc status` names."""
+    """The cells that are not done, or no longer true, each with its stages that `dvc status` names.
+
+    Raises:
+        ProjectError: `dvc status` fails.
+    """
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
+    if status.returncode and LOCK in status.stderr:
+        raise ProjectError(
+            f"{LOCK} is damaged, by a kill while DVC wrote it or by a merge: rm {LOCK}, then try again; what has run"
+            " already comes back from DVC's cache"
+        )
     if status.returncode:
-        return {cell: ["dvc status failed"] for cell in cells}
+        raise ProjectError(f"dvc status: {' '.join(status.stderr.split())}")
     changed = [name.partition("@")[::2] for name in json.loads(status.stdout) if "@" in name]
     concerning = {
         cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=STAGES.index)
@@ -81,7 +98,5 @@ def _touches(stage: str, key: list[str], model: str, dataset: str) -> bool:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line_errors():
         sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -1,8 +1,8 @@
 """A headless Chromium that reaches nothing but files and 127.0.0.1, and what a test asks of a page in it.
 
-`browser` is a fixture of all tests (tests/conftest.py); mark its tests with `browser` and put them into the xdist
-group of that name, so that they share one Chromium. Needed are Debian's packages chromium and chromium-driver:
-without them these tests are skipped, but fail where the environment variable REQUIRE_BROWSER is set.
+`browser` is a fixture of all tests (tests/conftest.py); mark its tests with `browser`. Needed
+are Debian's packages chromium and chromium-driver: without them these tests are skipped, but fail where the environment
+variable REQUIRE_BROWSER is set.
 """
 
 import base64

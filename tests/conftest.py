@@ -19,6 +19,7 @@ import pytest
 import torch
 import torchvision
 import yaml
+from filelock import FileLock
 
 from tests.browser import browser as browser
 from tests.drawing import draw_data_set
@@ -156,10 +157,25 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_project(tmp_path_factory: pytest.TempPathFactory, server: Callable[[Path], str]) -> Project:
-    """Both networks with weights from a seed, one small data set out of a served zip; the graph has run once."""
-    folder = tmp_path_factory.mktemp("a project") / "Bäume und 树"  # so the whole graph runs in such a folder
-    served = tmp_path_factory.mktemp("served")
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Both networks with weights from a seed, one small data set out of a zip; the graph has run once.
+
+    The first of the processes that run tests makes it, and each has a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "small project"
+    with FileLock(shared / "small project.lock"):
+        if not made.exists():
+            shutil.rmtree(made.with_suffix(".part"), ignore_errors=True)
+            make_small_project(made.with_suffix(".part"), shared / "served")
+            made.with_suffix(".part").rename(made)
+    folder = tmp_path_factory.mktemp("a project") / "Bäume und 树"
+    shutil.copytree(made, folder)
+    return Project(folder)
+
+
+def make_small_project(folder: Path, served: Path) -> None:
     copy_code(folder)
     draw_data_set(served / "drawn")
     zip_folder(served / "shapes.zip", served / "drawn", wrapped_in="shapes_data")
@@ -168,7 +184,7 @@ def small_project(tmp_path_factory: pytest.TempPathFactory, server: Callable[[Pa
     for name, model in params["models"].items():
         path, checksum = write_weights(served / "weights", name)
         model |= {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}
-    params["downloads"] = {"shapes": {"urls": [f"{server(served)}/shapes.zip"]}}
+    params["downloads"] = {"shapes": {"urls": [str(served / "shapes.zip")]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():
         variant |= {"epochs": 2, "batch_size": 4}
@@ -177,4 +193,3 @@ def small_project(tmp_path_factory: pytest.TempPathFactory, server: Callable[[Pa
     project.run("git", "init", "-q")
     project.repro()
     project.commit()
-    return project

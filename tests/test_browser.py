@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 FLAWS = """<!doctype html><title>flaws</title><body style="margin: 0">
 <p>in order</p>
 <div style="overflow: auto; width: 9em; white-space: nowrap">a long line of text that slides in its frame</div>

@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from stages.common import params as params_module
 from tests.conftest import PROJECT, Project
 
-pytestmark = pytest.mark.xdist_group("repro")
 GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 NAMES = {"model": ["resnet18", "mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
 UNSEEN = object()

@@ -10,7 +10,7 @@ from tests.browser import Browser
 from tests.conftest import PROJECT, Project, copy_code
 from tests.results import EPOCHS, write_results
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 VARIANTS = ["frozen", "unfrozen"]
 # Vega puts its drawing where DVC's script was; the menu beside it is an svg, too.
 DRAWN = (

@@ -8,8 +8,6 @@ import pytest
 
 from tests.conftest import Project, wait_for
 
-pytestmark = pytest.mark.xdist_group("repro")
-
 
 @pytest.fixture
 def clone(small_project: Project, tmp_path: Path) -> Project:

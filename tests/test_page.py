@@ -157,7 +157,6 @@ def test_wrong_params_are_one_line(in_folder: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 class TestInBrowser:
     @pytest.fixture(params=[1280, 380])
     def opened(self, request: pytest.FixtureRequest, browser: Browser, there: Path) -> Browser:

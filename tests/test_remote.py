@@ -9,8 +9,6 @@ import pytest
 from tests.conftest import Project
 from tests.drawing import draw_split
 
-pytestmark = pytest.mark.xdist_group("repro")
-
 
 @pytest.fixture
 def project(small_project: Project) -> Iterator[Project]:

@@ -1,6 +1,7 @@
 """The real `dvc repro` on a small project: both networks, one data set, both variants."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -10,11 +11,11 @@ import torchvision
 from torch.nn import functional as F
 from torchvision import transforms
 
+from scripts.repro import LOCK, RWLOCK
 from stages.common.files import read_table
 from tests.conftest import Project
 from tests.drawing import draw_split
 
-pytestmark = pytest.mark.xdist_group("repro")
 MODELS, VARIANTS = ("resnet18", "mobilenet_v2"), ("frozen", "unfrozen")
 CELLS = [(model, variant) for model in MODELS for variant in VARIANTS]
 
@@ -149,7 +150,7 @@ def test_own_images_need_a_folder_and_an_entry(project: Project) -> None:
 def test_forced_run_changes_no_byte_whatever_the_number_of_workers(project: Project) -> None:
     before = project.files("metrics", "plots", "models", "features"), (project.folder / "dvc.lock").read_bytes()
     project.edit_params(lambda params: params["runtime"].update(workers=5))
-    assert len(project.repro("--force")) == 18
+    assert len(project.repro("--force", "compare@mobilenet_v2-shapes", "learning_curve@mobilenet_v2-shapes")) == 10
     assert (
         project.files("metrics", "plots", "models", "features"),
         (project.folder / "dvc.lock").read_bytes(),
@@ -217,6 +218,20 @@ def test_make_repro_goes_on_past_a_cell_that_cannot_run(project: Project) -> Non
     assert "Why:\n  resnet18.pth is not to be had: /nowhere/resnet18.pth: no such file." in done
     assert done.endswith("status 1\n")
     assert read_table(project.folder / "plots/mobilenet_v2/shapes/frozen/history.tsv")[0]["lr"] == "0.001"
+
+
+def test_what_dvc_half_wrote_is_named_and_nothing_runs_again_without_it(project: Project) -> None:
+    lock, rwlock = project.folder / LOCK, project.folder / RWLOCK
+    whole = lock.read_bytes()
+    for file, content in ((lock, b""), (lock, whole[:20]), (rwlock, b""), (rwlock, b'{"read": ')):
+        file.write_bytes(content)
+        done = project.run("sh", "-c", "python -m scripts.repro; echo status $?")
+        name = file.relative_to(project.folder)
+        assert re.search(f"^error: {name} is damaged, by a kill while DVC wrote it.*: rm {name}, then try", done, re.M)
+        assert done.endswith("status 1\n")
+        file.unlink()
+    assert project.repro() == []
+    assert lock.read_bytes() == whole
 
 
 def test_an_experiment_is_recorded_and_shown_readably(project: Project) -> None:

@@ -309,7 +309,6 @@ def test_make_serve_without_a_model_says_how() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 class TestInBrowser:
     SAID = "document.getElementById('said')"
     SHOWN = "!document.getElementById('result').hidden"
