@@ -15,9 +15,9 @@ from stages.arrange import arrangement, check_classes, check_leaks, check_names
 from stages.common import paths
 from stages.common.archive import unpack_pictures
 from stages.common.errors import ProjectError
-from stages.common.files import remove, written_whole
+from stages.common.files import remove, sha256, written_whole
 from stages.common.params import PARAMS_FILE, Dataset, Params, dataset_name, load_params
-from stages.common.pictures import find_pictures, picture_sizes
+from stages.common.pictures import decoders, find_pictures, open_picture, progress_bar
 
 
 def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bool = False) -> None:
@@ -39,9 +39,10 @@ def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bo
             plan = arrangement(part, settings)
             check_names(part, plan)
             check_classes(part, plan)
+            digests = {place: sha256(path) for place, path in plan.items()}
             if not allow_duplicates:
-                check_leaks(part, plan, "add them with --allow-duplicates")
-            lines = list(survey(name, plan, sizes, params.variants))
+                check_leaks(part, digests, "add them with --allow-duplicates")
+            lines = list(survey(name, digests, sizes, params.variants))
             left_out = len(find_pictures(folder)) - len(places)
     try:
         versioned = version(raw)
@@ -113,13 +114,34 @@ def by_folder(folder: Path) -> dict[str, Path]:
 
 
 def sizes_of(folder: Path, pictures: list[Path], workers: int) -> list[tuple[int, int]]:
-    found = picture_sizes(pictures, workers)
-    if broken := [str(reason) for reason in found if isinstance(reason, ProjectError)]:
+    """Each picture's width and height in pixels, upright.
+
+    Raises:
+        ProjectError: pictures cannot be used; all of them are named.
+    """
+
+    def size(path: Path) -> tuple[int, int] | ProjectError:
+        try:
+            return open_picture(path).size
+        except ProjectError as error:
+            return error
+        except OSError as error:
+            return ProjectError(f"{path}: {error.strerror}")
+
+    sizes, broken = [], []
+    with decoders(workers) as threads, progress_bar(len(pictures), shown=True) as bar:
+        for found in threads.map(size, pictures):
+            bar.update()
+            if isinstance(found, ProjectError):
+                broken.append(str(found))
+            else:
+                sizes.append(found)
+    if broken:
         raise ProjectError(
             f"{folder}: {len(broken)} of {len(pictures)} pictures cannot be used; take them out, or mend them:"
             f" {'; '.join(broken)}"
         )
-    return [size for size in found if not isinstance(size, ProjectError)]
+    return sizes
 
 
 def dvc_file(raw: Path) -> Path:

@@ -2,8 +2,8 @@
 
 As in most tutorials: every image is decoded again in every epoch, all arithmetic is float32, the batch is 4, and to
 freeze is to leave the backbone out of the optimizer, while its BatchNorm statistics still move. DATA holds train/CLASS/
-and val/CLASS/, WEIGHTS torchvision's names without the last layer. Prints one line of JSON: the seconds of the whole
-process, and the val accuracy after each epoch.
+and val/CLASS/, WEIGHTS torchvision's names without the last layer. Prints one line of JSON: the seconds since the
+start, and the val accuracy, after each epoch.
 """
 
 import argparse

@@ -1,13 +1,15 @@
 """What `make repro` runs: check params.yaml, `dvc repro --keep-going`, then say what came out and what did not.
 
-Exit status: 0 if every cell is done, 1 if one is missing or params.yaml is wrong.
+Exit status: 0 if every cell is done, 1 if one is missing, or if nothing could run.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from itertools import product
 from pathlib import Path
 
@@ -17,14 +19,14 @@ from stages.common.cli import ERRORS_FILE, one_line_errors
 from stages.common.errors import ProjectError
 from stages.common.params import Params, load_params
 
-LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"  # DVC writes them in place: killed meanwhile, it leaves half of one
+LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"
 STAGES = ("download", "arrange", "weights", "features", "learning_curve", "train", "evaluate", "compare")
 
 
 def main() -> int:
     params = load_params()
     check_manifests(params)
-    check_rwlock()
+    check_dvc_files()
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder, "errors")
         subprocess.run(["dvc", "repro", "--keep-going"], env={**os.environ, ERRORS_FILE: str(errors)}, check=False)
@@ -57,30 +59,38 @@ def check_manifests(params: Params) -> None:
             )
 
 
-def check_rwlock() -> None:
-    """What DVC notes there holds for running processes only, but damaged it stops every stage."""
+def check_dvc_files() -> None:
+    """DVC writes two files in place: killed meanwhile, it leaves half of one, and then can do nothing."""
+    listed = subprocess.run(["dvc", "stage", "list", "--name-only"], capture_output=True, text=True, check=False)
+    if re.search(rf"{LOCK}' (is invalid|validation failed)", listed.stderr):
+        raise ProjectError(
+            f"{LOCK} is damaged, by a kill while DVC wrote it or by a merge: git checkout HEAD {LOCK}, or rm {LOCK}"
+            " where Git has none, then try again; what ran since comes back from DVC's cache"
+        )
+    if _half_written(RWLOCK):
+        time.sleep(1)
+        if _half_written(RWLOCK):  # and not by another DVC, at work right now
+            raise ProjectError(
+                f"{RWLOCK} is damaged, by a kill while DVC wrote it: end all that DVC runs here, rm {RWLOCK}, then try"
+                " again"
+            )
+
+
+def _half_written(path: str) -> bool:
     try:
-        json.loads(Path(RWLOCK).read_bytes())
+        json.loads(Path(path).read_bytes())
     except FileNotFoundError:
-        return
-    except ValueError as error:
-        raise ProjectError(f"{RWLOCK} is damaged, by a kill while DVC wrote it: rm {RWLOCK}, then try again") from error
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """The cells that are not done, or no longer true, each with its stages that `dvc status` names.
-
-    Raises:
-        ProjectError: `dvc status` fails.
-    """
+    """The cells that are not done, or no longer true, each with its stages that `dvc status` names."""
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
-    if status.returncode and LOCK in status.stderr:
-        raise ProjectError(
-            f"{LOCK} is damaged, by a kill while DVC wrote it or by a merge: rm {LOCK}, then try again; what has run"
-            " already comes back from DVC's cache"
-        )
     if status.returncode:
-        raise ProjectError(f"dvc status: {' '.join(status.stderr.split())}")
+        return {cell: [f"dvc status failed ({' '.join(status.stderr.split())})"] for cell in cells}
     changed = [name.partition("@")[::2] for name in json.loads(status.stdout) if "@" in name]
     concerning = {
         cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=STAGES.index)

@@ -2,10 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from stages.arrange import imbalance, summary
-from stages.common.files import sha256
 from stages.common.params import Variant
 from stages.common.statistics import wilson_interval
 
@@ -13,20 +11,23 @@ SHOWN = 5  # pairs of copies
 
 
 def survey(
-    dataset: str, plan: dict[str, Path], sizes: Sequence[tuple[int, int]], variants: dict[str, Variant]
+    dataset: str, digests: dict[str, str], sizes: Sequence[tuple[int, int]], variants: dict[str, Variant]
 ) -> Iterator[str]:
-    """Lines on the images of `plan`, as arrange makes it, and their `sizes` (width, height) in pixels."""
-    classes = {place.split("/")[1] for place in plan}
-    yield f"{len(plan)} images of {len(classes)} classes; data/{dataset} will be:"
-    yield summary(dataset, plan)
+    """Lines on the images at these places, as arrange takes them: {"SPLIT/CLASS/FILE": SHA-256}.
+
+    `sizes`: each one's width and height in pixels, in any order.
+    """
+    classes = {place.split("/")[1] for place in digests}
+    yield f"{len(digests)} images of {len(classes)} classes; data/{dataset} will be:"
+    yield summary(dataset, digests)
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
     yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
-    yield from copies(plan)
-    yield trust(sum(place.startswith("val/") for place in plan))
-    if warning := imbalance(plan):
+    yield from copies(digests)
+    yield trust(sum(place.startswith("val/") for place in digests))
+    if warning := imbalance(digests):
         yield warning
-    train = sum(place.startswith("train/") for place in plan)
+    train = sum(place.startswith("train/") for place in digests)
     for name, variant in variants.items():
         if train < variant.batch_size:
             yield (
@@ -35,11 +36,11 @@ def survey(
             )
 
 
-def copies(plan: dict[str, Path]) -> Iterator[str]:
+def copies(digests: dict[str, str]) -> Iterator[str]:
     """How many images are there twice, within a class and, which is a mistake for sure, in two."""
     same: defaultdict[str, list[str]] = defaultdict(list)
-    for place, path in plan.items():
-        same[sha256(path)].append(place)
+    for place, digest in digests.items():
+        same[digest].append(place)
     within: list[str] = []
     between: list[str] = []
     for places in same.values():

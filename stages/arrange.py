@@ -7,6 +7,7 @@ Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test image
 import hashlib
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from stages.common import paths
@@ -14,8 +15,8 @@ from stages.common.cli import run
 from stages.common.errors import ProjectError
 from stages.common.files import sha256, written_whole
 from stages.common.manifest import locate
-from stages.common.params import Dataset, known_as, load_params
-from stages.common.pictures import broken_pictures, find_pictures
+from stages.common.params import Dataset, Runtime, known_as, load_params
+from stages.common.pictures import decoders, find_pictures, progress_bar, read_picture
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
@@ -32,13 +33,10 @@ def main(dataset: str) -> None:
     plan = locate(settings.manifest, raw) if settings.manifest else arrangement(raw, settings)
     check_names(raw, plan)
     check_classes(target, plan)
-    check_pictures(raw, plan, params.runtime.workers)
-    if not settings.allow_duplicates:
-        check_leaks(raw, plan)
     with written_whole(target) as folder:
-        for place, source in plan.items():
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, folder / place)
+        digests = copy_pictures(raw, plan, folder, params.runtime)
+        if not settings.allow_duplicates:
+            check_leaks(raw, digests)
     print(summary(dataset, plan))
     if warning := imbalance(plan):
         print(warning)
@@ -115,17 +113,49 @@ def check_classes(target: Path, plan: dict[str, Path]) -> None:
             )
 
 
-def check_pictures(raw: Path, plan: dict[str, Path], workers: int) -> None:
-    """Decode every picture, so that all that are broken are named at once, before any work is done on the others."""
-    if broken := broken_pictures(list(plan.values()), workers):
+def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runtime) -> dict[str, str]:
+    """Copy each picture to its place below `folder`, once it is decoded whole: {place: SHA-256}.
+
+    All that is done to one follows at once, so that the disk is asked for it once, however many there are.
+
+    Raises:
+        ProjectError: pictures cannot be used; all of them are named.
+    """
+    for parent in {(folder / place).parent for place in plan}:
+        parent.mkdir(parents=True, exist_ok=True)
+
+    def copy(place: str) -> str | ProjectError:
+        source = plan[place]
+        try:
+            with source.open("rb") as file:
+                read_picture(file, str(source))
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except ProjectError as error:
+            return error
+        except OSError as error:
+            return ProjectError(f"{source}: {error.strerror}")
+        shutil.copyfile(source, folder / place)
+        return digest
+
+    copied = {}
+    with decoders(runtime.workers) as threads, progress_bar(len(plan), runtime.progress) as bar:
+        for place, result in zip(plan, threads.map(copy, plan), strict=True):
+            copied[place] = result
+            bar.update()
+    if broken := [str(error) for error in copied.values() if isinstance(error, ProjectError)]:
         raise ProjectError(f"{raw}: {len(broken)} of {len(plan)} pictures cannot be used: {'; '.join(broken)}")
+    return {place: digest for place, digest in copied.items() if isinstance(digest, str)}
 
 
-def check_leaks(raw: Path, plan: dict[str, Path], or_else: str = ALLOW) -> None:
-    """A picture that trains must not be among those that the training is judged by."""
+def check_leaks(raw: Path, digests: dict[str, str], or_else: str = ALLOW) -> None:
+    """A picture that trains must not be among those that the training is judged by.
+
+    `digests` has each place's SHA-256.
+    """
     places: dict[str, dict[str, str]] = {}
-    for place, path in plan.items():
-        places.setdefault(sha256(path), {})[place.partition("/")[0]] = place
+    for place, digest in digests.items():
+        places.setdefault(digest, {})[place.partition("/")[0]] = place
     leaks = [list(found.values()) for found in places.values() if len(found) > 1]
     if leaks:
         shown = "; ".join(" is ".join(leak) for leak in leaks[:5])
@@ -135,9 +165,9 @@ def check_leaks(raw: Path, plan: dict[str, Path], or_else: str = ALLOW) -> None:
         )
 
 
-def summary(dataset: str, plan: dict[str, Path]) -> str:
+def summary(dataset: str, places: Iterable[str]) -> str:
     """For each split its number of images, and of each class."""
-    counts = Counter(tuple(place.split("/")[:2]) for place in plan)
+    counts = Counter(tuple(place.split("/")[:2]) for place in places)
     lines = []
     for split in dict.fromkeys(SPLITS.values()):
         classes = {name: count for (of, name), count in sorted(counts.items()) if of == split}
@@ -147,9 +177,9 @@ def summary(dataset: str, plan: dict[str, Path]) -> str:
     return "\n".join(lines)
 
 
-def imbalance(plan: dict[str, Path]) -> str | None:
+def imbalance(places: Iterable[str]) -> str | None:
     """A warning, if one class trains on many more images than another: accuracy then speaks of the one only."""
-    counts = Counter(place.split("/")[1] for place in plan if place.startswith("train/"))
+    counts = Counter(place.split("/")[1] for place in places if place.startswith("train/"))
     least, most = (choose(counts, key=lambda name: (counts[name], name)) for choose in (min, max))
     if counts[most] <= IMBALANCE * counts[least]:
         return None

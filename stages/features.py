@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stages.common import paths
 from stages.common.cli import run
-from stages.common.compute import Compute, choose_device
+from stages.common.compute import choose_device
 from stages.common.examples import READ_BATCH
 from stages.common.figures import save_figure
 from stages.common.figures.embeddings import draw_embeddings
@@ -34,12 +34,12 @@ def main(model: str, dataset: str) -> None:
     params = load_params()
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = Compute(choose_device(params.runtime.device), "float32")
-    network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(compute.device)
+    device = choose_device(params.runtime.device)
+    network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(device)
     features: dict[str, Any] = {}
     for split in SPLITS:
         listed = list_split(paths.images(dataset) / split)
-        embeddings = embed(network, listed, preprocessing, compute, params.runtime)
+        embeddings = embed(network, listed, preprocessing, device, params.runtime)
         features["classes"] = listed.classes
         features[split] = {"embeddings": embeddings, "labels": listed.labels}
         print(f"{split}: {len(embeddings)} images, {embeddings.shape[1]} features each")
@@ -56,14 +56,13 @@ def embeddings_figure(title: str, features: dict[str, Any]) -> Figure:
 
 @torch.inference_mode()
 def embed(
-    network: nn.Module, listed: LabelledFiles, preprocessing: Preprocessing, compute: Compute, runtime: Runtime
+    network: nn.Module, listed: LabelledFiles, preprocessing: Preprocessing, device: torch.device, runtime: Runtime
 ) -> Tensor:
     """The output of `network`, in eval mode, for each image: (N, D) float32. Images are read once and not kept."""
     network.eval().to(memory_format=torch.channels_last)
     embeddings = []
     for squares in read_squares(listed.files, preprocessing.resize, READ_BATCH, runtime.workers, runtime.progress):
-        with compute.autocast():
-            embeddings.append(network(to_input(squares.to(compute.device), preprocessing)).float().cpu())
+        embeddings.append(network(to_input(squares.to(device), preprocessing)).cpu())
     return torch.cat(embeddings)
 
 

@@ -164,14 +164,15 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    made = shared / "small project"
-    with FileLock(shared / "small project.lock"):
+    made, name = shared / "made", "Bäume und 树"  # so the whole graph runs in such a folder
+    with FileLock(shared / "made.lock"):
         if not made.exists():
-            shutil.rmtree(made.with_suffix(".part"), ignore_errors=True)
-            make_small_project(made.with_suffix(".part"), shared / "served")
-            made.with_suffix(".part").rename(made)
-    folder = tmp_path_factory.mktemp("a project") / "Bäume und 树"
-    shutil.copytree(made, folder)
+            part = made.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            make_small_project(part / name, shared / "served")
+            part.rename(made)
+    folder = tmp_path_factory.mktemp("a project") / name
+    shutil.copytree(made / name, folder)
     return Project(folder)
 
 

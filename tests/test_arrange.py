@@ -4,7 +4,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from stages.common.errors import ProjectError
 from stages.common.manifest import read_manifest
 from tests.conftest import PROJECT, write_manifest
 from tests.drawing import draw_data_set
+from tests.opened_files import recording
 
 RAW = Path("data/raw/shapes")
 
@@ -29,9 +30,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def arrange(dataset: dict | None = None) -> None:
+def arrange(dataset: dict | None = None, workers: int = 2) -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     params |= {"downloads": {}, "datasets": {"shapes": dataset or {}}}
+    params["runtime"]["workers"] = workers
     Path("params.yaml").write_text(yaml.safe_dump(params))
     main("shapes")
 
@@ -312,7 +314,7 @@ def test_a_run_that_breaks_off_leaves_no_half_folder(
     before, copied, copyfile = contents(Path("data/shapes")), [], shutil.copyfile
 
     def copy_three(source: Path, target: Path) -> None:
-        if len(copied) == 3:
+        if len(copied) >= 3:
             raise OSError("no space left")
         copied.append(copyfile(source, target))
 
@@ -321,6 +323,16 @@ def test_a_run_that_breaks_off_leaves_no_half_folder(
         arrange()
     assert contents(Path("data/shapes")) == before
     assert not Path("data/shapes.part").exists()
+
+
+def test_all_that_is_done_to_a_picture_follows_at_once(in_folder: Path, drawn: Path) -> None:
+    """Else, of more pictures than memory holds, each would be read from the disk several times."""
+    as_pytorchs(drawn)
+    with recording() as opened:
+        arrange(workers=1)
+    read = [name for name in opened if name.startswith("data/raw/") and name.endswith(".png")]
+    assert len(set(read)) == 14
+    assert [name for name, _ in groupby(read)] == list(dict.fromkeys(read))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,6 @@ Per stage: the union over the cells of one template. Code (stages/) and runtime 
 """
 
 import importlib
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,33 +12,11 @@ from pydantic import BaseModel
 
 from stages.common import params as params_module
 from tests.conftest import PROJECT, Project
+from tests.opened_files import recording
 
 GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 NAMES = {"model": ["resnet18", "mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
 UNSEEN = object()
-
-opened: list[str] | None = None  # while recording: every file opened for reading, every folder listed
-
-
-def record(event: str, arguments: tuple) -> None:
-    if opened is None or not arguments or not isinstance(arguments[0], str | os.PathLike):
-        return
-    reads = event in ("os.scandir", "os.listdir") or (event == "open" and "r" in (arguments[1] or "r"))
-    if reads:
-        opened.append(os.path.relpath(arguments[0]))
-
-
-sys.addaudithook(record)  # cannot be taken away again: `opened` switches it
-
-
-@contextmanager
-def recording() -> Iterator[list[str]]:
-    global opened
-    opened = []
-    try:
-        yield opened
-    finally:
-        opened = None
 
 
 class ReadKeys:

@@ -1,6 +1,11 @@
 """stages/common/distributed.py: two processes on the CPU give what one gives."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,7 @@ from stages.common.examples import Embeddings
 from stages.common.files import read_table
 from stages.common.fit import fit
 from stages.common.params import Variant
+from tests.conftest import clean_environment, wait_for
 
 RECIPE = Variant(
     trainable="all", epochs=3, batch_size=7, lr=0.05, momentum=0.9, weight_decay=0.001, schedule="cosine"
@@ -78,6 +84,48 @@ def test_a_stage_trains_in_two_processes(finished_project: Path, capfd: pytest.C
     printed, warned = capfd.readouterr()
     assert printed.count("epoch 2/2") == 1
     assert warned == ""
+
+
+@pytest.fixture
+def long_training(finished_project: Path) -> Iterator[subprocess.Popen]:
+    """A stage that trains for long in two processes, and is past its first epoch."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    recipe = params["variants"]["frozen"] | {"trainable": "all", "epochs": 10_000, "batch_size": 8}
+    params["variants"]["unfrozen"], params["runtime"]["devices"] = recipe, 2
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with subprocess.Popen(
+        [sys.executable, "-m", "stages.train", "mobilenet_v2", "shapes", "unfrozen"],
+        env=clean_environment(), start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as stage:  # fmt: skip
+        wait_for(lambda: list(Path("work/checkpoints").glob("*.pt")))
+        yield stage
+        stage.kill()
+
+
+def members(stage: subprocess.Popen) -> list[int]:
+    listed = subprocess.run(["ps", "-ww", "-o", "pid,args", "--ppid", str(stage.pid)], capture_output=True, text=True)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+
+
+def test_ctrl_c_ends_all_processes_without_a_stack_trace(long_training: subprocess.Popen) -> None:
+    both = members(long_training)
+    assert len(both) == 2
+    os.killpg(long_training.pid, signal.SIGINT)  # as a terminal does
+    printed, _ = long_training.communicate(timeout=60)
+    assert long_training.returncode == 130
+    assert [line for line in printed.splitlines() if not line.startswith("epoch")] == []
+    wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in both))
+    assert list(Path("models").rglob("unfrozen*")) == []
+
+
+def test_a_process_that_is_killed_ends_the_others_with_one_line(long_training: subprocess.Popen) -> None:
+    both = members(long_training)
+    os.kill(both[1], signal.SIGKILL)
+    printed, _ = long_training.communicate(timeout=60)
+    assert long_training.returncode == 1
+    lines = [line for line in printed.splitlines() if not line.startswith("epoch")]
+    assert lines == ["error: one of 2 training processes was ended from outside"]
+    wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in both))
 
 
 def test_more_devices_than_a_batch_has_images_are_refused(finished_project: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from stages.common.compute import Compute
 from stages.common.images import Preprocessing, list_split, read_square, to_input
 from stages.common.network import build, last_layer_name, set_last_layer
 from stages.common.params import Runtime
@@ -14,7 +13,7 @@ from stages.features import embed, embeddings_figure
 from tests.drawing import draw_split
 
 LOOK = Preprocessing(resize=40, crop=32)
-CPU = Compute(torch.device("cpu"), "float32")
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "mobilenet_v3_small"])

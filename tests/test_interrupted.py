@@ -6,13 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from scripts.repro import LOCK, RWLOCK, check_rwlock
-from stages.common.errors import ProjectError
+from scripts.repro import LOCK, RWLOCK
 from tests.conftest import Project, clean_environment, wait_for
 
 KILLS = 10
@@ -52,13 +50,10 @@ def kill(dvc: subprocess.Popen, whom: str) -> None:
 
 def remove_what_dvc_half_wrote(project: Project) -> None:
     """As `make repro` advises."""
-    if "dvc.lock" in project.run("dvc", "status", check=False):
-        (project.folder / LOCK).unlink()
-    with chdir(project.folder):
-        try:
-            check_rwlock()
-        except ProjectError:
-            Path(RWLOCK).unlink()
+    check = "from scripts.repro import check_dvc_files; check_dvc_files()"
+    for file in (LOCK, RWLOCK):
+        if f"{file} is damaged" in project.run("python", "-c", check, check=False):
+            (project.folder / file).unlink()
 
 
 def results(project: Project) -> dict[str, bytes]:

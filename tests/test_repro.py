@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ import torchvision
 from torch.nn import functional as F
 from torchvision import transforms
 
-from scripts.repro import LOCK, RWLOCK
+from scripts.repro import LOCK, RWLOCK, check_dvc_files
 from stages.common.files import read_table
 from tests.conftest import Project
 from tests.drawing import draw_split
@@ -220,18 +222,44 @@ def test_make_repro_goes_on_past_a_cell_that_cannot_run(project: Project) -> Non
     assert read_table(project.folder / "plots/mobilenet_v2/shapes/frozen/history.tsv")[0]["lr"] == "0.001"
 
 
-def test_what_dvc_half_wrote_is_named_and_nothing_runs_again_without_it(project: Project) -> None:
-    lock, rwlock = project.folder / LOCK, project.folder / RWLOCK
+def test_a_half_written_lock_is_named_with_what_helps(project: Project) -> None:
+    lock = project.folder / LOCK
     whole = lock.read_bytes()
-    for file, content in ((lock, b""), (lock, whole[:20]), (rwlock, b""), (rwlock, b'{"read": ')):
-        file.write_bytes(content)
-        done = project.run("sh", "-c", "python -m scripts.repro; echo status $?")
-        name = file.relative_to(project.folder)
-        assert re.search(f"^error: {name} is damaged, by a kill while DVC wrote it.*: rm {name}, then try", done, re.M)
-        assert done.endswith("status 1\n")
-        file.unlink()
+    after_a_name = whole.index(b"size:", len(whole) // 2) + len(b"size:")  # what it names would be missing
+    for damaged in (b"", whole[:20], whole[:after_a_name], b"<<<<<<< HEAD\n" + whole):
+        lock.write_bytes(damaged)
+        said = project.run("python", "-m", "scripts.repro", check=False)
+        assert re.fullmatch(r"error: dvc\.lock is damaged, .*: git checkout HEAD dvc\.lock, or rm dvc\.lock .*\n", said)
+    lock.unlink()
     assert project.repro() == []
     assert lock.read_bytes() == whole
+
+
+def test_a_half_written_rwlock_is_named_with_what_helps(project: Project) -> None:
+    rwlock = project.folder / RWLOCK
+    rwlock.write_text('{"read": ')
+    said = project.run("sh", "-c", "python -m scripts.repro; echo status $?")
+    assert re.fullmatch(
+        r"error: \.dvc/tmp/rwlock is damaged, .*, rm \.dvc/tmp/rwlock, then try again\nstatus 1\n", said
+    )
+    rwlock.unlink()
+    assert project.repro() == []
+
+
+def test_a_rwlock_that_is_being_written_is_waited_for(in_folder: Path) -> None:
+    Path(RWLOCK).parent.mkdir(parents=True)
+    Path(RWLOCK).write_text("")
+    writing = threading.Timer(0.3, Path(RWLOCK).write_text, ["{}"])
+    writing.start()
+    check_dvc_files()
+    writing.join()
+
+
+def test_a_status_that_fails_is_said_of_every_cell(project: Project) -> None:
+    with (project.folder / "dvc.yaml").open("a") as file:
+        file.write("oops")
+    said = project.run("python", "-m", "scripts.repro", check=False)
+    assert re.search(r"^MISSING mobilenet_v2 on shapes: dvc status failed \(.*dvc\.yaml.*\)$", said, re.M)
 
 
 def test_an_experiment_is_recorded_and_shown_readably(project: Project) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, clean_environment, copy_code
-from tests.finished import STAGES, call, everything
+from tests.finished import DATA, MODEL, STAGES, call, everything
 
 MIB = 1 << 20  # bytes
 NOBODY = 65534
@@ -109,6 +109,17 @@ def test_files_that_cannot_be_read_are_one_line(copy: None, capsys: pytest.Captu
     allow(folders=0o755, files=0)
     assert call_as_nobody(STAGES[1]) == 1
     assert capsys.readouterr().err == "error: [Errno 13] Permission denied: 'params.yaml'\n"
+
+
+def test_a_folder_of_pictures_that_cannot_be_read_is_not_passed_over(
+    copy: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = Path("data/shapes/val/discs/more")
+    inner.mkdir()
+    allow(folders=0o755, files=0o644)
+    inner.chmod(0)
+    assert call_as_nobody(f"features {MODEL} {DATA}") == 1
+    assert capsys.readouterr().err == f"error: [Errno 13] Permission denied: '{inner}'\n"
 
 
 def test_where_no_lock_can_be_written_a_stage_ends_with_one_line(

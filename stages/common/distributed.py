@@ -6,6 +6,7 @@ do. Networks with BatchNorm need SyncBatchNorm, which torch has for CUDA alone: 
 itself.
 """
 
+import logging
 import multiprocessing
 import signal
 import sys
@@ -20,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
 
 from stages.common.cli import end_with_parent
 from stages.common.errors import ProjectError
@@ -67,6 +69,7 @@ def launch(size: int, work: Callable[..., None], *arguments: str) -> None:
     Raises:
         ProjectError: what one of them raised, or that one was ended from outside.
     """
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # that it ends the others
     failures = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -88,6 +91,7 @@ def launch(size: int, work: Callable[..., None], *arguments: str) -> None:
 def _member(rank: int, size: int, meeting: str, failures: Any, work: Callable[..., None], arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent, interrupted too, says what there is to say
     threading.Thread(target=end_with_parent, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # its own is for all processes, and is warned of if one is ended that holds it
     if rank < torch.cuda.device_count():
         torch.cuda.set_device(rank)
     torch.set_num_threads(max(1, torch.get_num_threads() // size))

@@ -14,10 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from stages.common.params import Augment
-from stages.common.pictures import decoders, find_pictures, open_picture
+from stages.common.pictures import decoders, find_pictures, open_picture, progress_bar
 from stages.common.seeds import derived_rng
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
@@ -69,8 +68,7 @@ def middle_square(upright: Image.Image, side: int) -> Tensor:
 
 def read_squares(files: Sequence[Path], side: int, batch_size: int, workers: int, progress: bool) -> Iterator[Tensor]:
     """Yield (batch_size, 3, side, side) uint8, in the files' order; `workers` threads decode ahead of their use."""
-    bar = tqdm(total=len(files), desc="images", unit=" images", disable=None if progress else True)
-    with bar, closing(read_ahead(files, side, batch_size, workers)) as squares:
+    with progress_bar(len(files), progress) as bar, closing(read_ahead(files, side, batch_size, workers)) as squares:
         while batch := [square.result() for _, square in islice(squares, batch_size)]:
             bar.update(len(batch))
             yield torch.stack(batch)

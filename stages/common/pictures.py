@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from PIL import ExifTags, Image
+from tqdm import tqdm
 
 from stages.common.errors import ProjectError
 
@@ -33,8 +34,17 @@ def is_picture(path: Path) -> bool:
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All pictures below `folder`, sorted."""
-    return sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file())
+    """All pictures below `folder`, sorted.
+
+    Raises:
+        OSError: one of the folders cannot be read (which Path.rglob would pass over).
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    below = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+    return sorted(path for path in below if is_picture(path) and path.is_file())
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -103,24 +113,9 @@ def decoders(workers: int) -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def picture_sizes(files: list[Path], workers: int) -> list[tuple[int, int] | ProjectError]:
-    """Each picture's width and height in pixels, upright, or why it cannot be used; in the order of `files`."""
-
-    def size(path: Path) -> tuple[int, int] | ProjectError:
-        try:
-            return open_picture(path).size
-        except ProjectError as error:
-            return error
-        except OSError as error:
-            return ProjectError(f"{path}: {error.strerror}")
-
-    with decoders(workers) as threads:
-        return list(threads.map(size, files))
-
-
-def broken_pictures(files: list[Path], workers: int) -> list[str]:
-    """Why each of those `files` that cannot be used cannot, in their order."""
-    return [str(found) for found in picture_sizes(files, workers) if isinstance(found, ProjectError)]
+def progress_bar(pictures: int, shown: bool) -> "tqdm[NoReturn]":
+    """Pictures a second and the time left, on a terminal, if it is to be `shown`."""
+    return tqdm(total=pictures, desc="images", unit=" images", disable=None if shown else True)
 
 
 def _upright(image: Image.Image) -> Image.Image:
