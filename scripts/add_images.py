@@ -16,8 +16,8 @@ from stages.common import paths
 from stages.common.archive import unpack_pictures
 from stages.common.errors import ProjectError
 from stages.common.files import remove, sha256, written_whole
-from stages.common.params import PARAMS_FILE, Dataset, Params, dataset_name, load_params
-from stages.common.pictures import decoders, find_pictures, open_picture, progress_bar
+from stages.common.params import PARAMS_FILE, Dataset, Params, Runtime, dataset_name, load_params
+from stages.common.pictures import find_pictures, of_each, open_picture
 
 
 def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bool = False) -> None:
@@ -31,7 +31,7 @@ def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bo
     raw, settings = paths.raw(name), Dataset()
     with folder_of(source, params.runtime.unpack_limit_gib) as folder, naming(folder, source):
         places = by_table(folder, table) if table else by_folder(folder)
-        sizes = sizes_of(folder, list(places.values()), params.runtime.workers)
+        sizes = sizes_of(folder, list(places.values()), params.runtime)
         with written_whole(raw) as part, naming(part, source):
             for place, path in places.items():
                 (part / place).parent.mkdir(parents=True, exist_ok=True)
@@ -113,35 +113,23 @@ def by_folder(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in arrangement(folder, Dataset()).values()}
 
 
-def sizes_of(folder: Path, pictures: list[Path], workers: int) -> list[tuple[int, int]]:
+def sizes_of(folder: Path, pictures: list[Path], runtime: Runtime) -> list[tuple[int, int]]:
     """Each picture's width and height in pixels, upright.
 
     Raises:
         ProjectError: pictures cannot be used; all of them are named.
     """
 
-    def size(path: Path) -> tuple[int, int] | ProjectError:
+    def size(path: Path) -> tuple[int, int]:
         try:
             return open_picture(path).size
-        except ProjectError as error:
-            return error
         except OSError as error:
-            return ProjectError(f"{path}: {error.strerror}")
+            raise ProjectError(f"{path}: {error.strerror}") from error
 
-    sizes, broken = [], []
-    with decoders(workers) as threads, progress_bar(len(pictures), shown=True) as bar:
-        for found in threads.map(size, pictures):
-            bar.update()
-            if isinstance(found, ProjectError):
-                broken.append(str(found))
-            else:
-                sizes.append(found)
-    if broken:
-        raise ProjectError(
-            f"{folder}: {len(broken)} of {len(pictures)} pictures cannot be used; take them out, or mend them:"
-            f" {'; '.join(broken)}"
-        )
-    return sizes
+    try:
+        return of_each(pictures, size, runtime)
+    except ProjectError as error:
+        raise ProjectError(f"{folder}: {error}") from error
 
 
 def dvc_file(raw: Path) -> Path:

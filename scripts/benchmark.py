@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,9 @@ from stages.common.params import PARAMS_FILE, known_as, load_params
 
 PROJECT = paths.SCRATCH / "benchmark/project"  # as it is at the start: it may be edited meanwhile
 RUN = paths.SCRATCH / "benchmark/run"
+REPRO = ("dvc", "repro", "--quiet", "--no-run-cache")
 PAGE = Path("docs/benchmark.md")
-BEGIN, END = "<!-- make bench -->\n", "<!-- end of make bench -->\n"
+BEGIN, END = "<!-- make bench: {} -->\n", "<!-- end of make bench: {} -->\n"  # of a network
 
 
 def main() -> None:
@@ -52,25 +52,36 @@ def main() -> None:
         networks, datasets = arguments.network or list(params.models), arguments.dataset or list(params.downloads)
         for network in networks:
             known_as("models", params.models, network)
+            write_tables(network, None)
         for dataset in datasets:
             known_as("downloads", params.downloads, dataset)
+        if not datasets:
+            raise ProjectError("params.yaml: downloads is empty; expected a data set to measure on")
         copy_project(PROJECT)
-        times: list[Row] = []
-        accuracies: list[Row] = []
-        for seed, network in product(range(arguments.repeats), networks):
-            measured = run_once(network, datasets, seed)
-            times += measured[0]
-            accuracies += measured[1]
-    tables = report(times, accuracies, arguments.repeats)
-    with written_whole(PAGE) as part:
-        part.write_text(between_marks(PAGE.read_text(encoding="utf-8"), tables, BEGIN, END), encoding="utf-8")
-    print(f"{PAGE} has the tables")
+        for network in networks:
+            drawn = not paths.weights(network).is_file()
+            runs = [run_once(network, drawn, datasets, seed) for seed in range(arguments.repeats)]
+            times, accuracies = ([row for run in runs for row in run[which]] for which in (0, 1))
+            write_tables(network, report(times, accuracies, arguments.repeats))
+            print(f"{PAGE} has the tables of {network}")
 
 
-def run_once(network: str, datasets: list[str], seed: int) -> tuple[list[Row], list[Row]]:
-    """Everything of one network, from the archives on: seconds, and accuracies if its weights are pretrained."""
-    drawn = prepare(network, datasets, seed)
-    ours = timed("dvc", "repro", "--quiet", *(target for dataset in datasets for target in targets(network, dataset)))
+def write_tables(network: str, tables: str | None) -> None:
+    """In their place in docs/benchmark.md; without any, only look whether there is one."""
+    text, begin, end = PAGE.read_text(encoding="utf-8"), BEGIN.format(network), END.format(network)
+    if not 0 <= text.find(begin) < text.find(end):
+        raise ProjectError(
+            f"{PAGE} has no place for the tables of {network}: add the lines {begin.strip()} and {end.strip()}"
+        )
+    if tables is not None:
+        with written_whole(PAGE) as part:
+            part.write_text(between_marks(text, tables, begin, end), encoding="utf-8")
+
+
+def run_once(network: str, drawn: bool, datasets: list[str], seed: int) -> tuple[list[Row], list[Row]]:
+    """Everything of one network, from the archives on: seconds, and accuracies unless its weights are `drawn`."""
+    prepare(network, drawn, datasets, seed)
+    ours = timed(*REPRO, *(target for dataset in datasets for target in targets(network, dataset)))
     times: list[Row] = []
     accuracies: list[Row] = []
     usual = without = 0.0
@@ -109,17 +120,16 @@ def copy_project(folder: Path, source: Path = Path()) -> None:
         (shutil.copytree if (source / name).is_dir() else shutil.copyfile)(source / name, folder / name)
 
 
-def prepare(network: str, datasets: list[str], seed: int) -> bool:
-    """A copy of the project that has nothing but what is downloaded; whether the network's weights had to be drawn."""
+def prepare(network: str, drawn: bool, datasets: list[str], seed: int) -> None:
+    """A copy of the project that has nothing but what is downloaded."""
     copy_project(RUN, PROJECT)
-    for option in ("core.no_scm=true", "core.autostage=false"):
-        subprocess.run(["dvc", "config", *option.split("=")], cwd=RUN, check=True)
+    for option in (["core.no_scm", "true"], ["core.autostage", "false"]):
+        timed("dvc", "config", *option)
     change_params(lambda params: params.update(seed=seed))
-    if drawn := not paths.weights(network).is_file():
+    if drawn:
         draw_weights(network)
     for stage in (f"weights@{network}", *(f"download@{dataset}" for dataset in datasets)):
-        subprocess.run(["dvc", "repro", "--quiet", "--single-item", stage], cwd=RUN, check=True)
-    return drawn
+        timed(*REPRO, "--single-item", stage)
 
 
 def draw_weights(network: str) -> None:
@@ -168,7 +178,8 @@ def plain(network: str, dataset: str, seed: int, *options: str) -> Training:
 def timed(*command: str) -> float:
     """The seconds that a command takes."""
     start = time.perf_counter()
-    subprocess.run(command, cwd=RUN, check=True, stdout=subprocess.DEVNULL)
+    if status := subprocess.run(command, cwd=RUN, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise ProjectError(f"{' '.join(command)} failed, with exit status {status}")
     seconds = time.perf_counter() - start
     print(f"{' '.join(command)}: {seconds:.1f} s", flush=True)
     return seconds
@@ -182,7 +193,7 @@ def timed_with_other_lr(network: str, dataset: str) -> float:
     """The seconds of `dvc repro` with another learning rate of the frozen variant; params.yaml is then as before."""
     lr = load_params(RUN / PARAMS_FILE).variants["frozen"].lr
     change_params(lambda params: params["variants"]["frozen"].update(lr=2 * lr))
-    seconds = timed("dvc", "repro", "--quiet", *targets(network, dataset))
+    seconds = timed(*REPRO, *targets(network, dataset))
     change_params(lambda params: params["variants"]["frozen"].update(lr=lr))
     return seconds
 

@@ -28,7 +28,7 @@ class Row:
 
 
 def report(times: list[Row], accuracies: list[Row], repeats: int) -> str:
-    """Two tables, with the machine that they are of."""
+    """A table or, with accuracies, two, and the machine that they are of."""
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
     runs, seeds = (f"{repeats} {what}{'s' if repeats > 1 else ''}" for what in ("run", "seed"))
     text = f"{machine()}; {versions}. Medians of {runs}, and of the ratios within each.\n\n"
@@ -56,7 +56,8 @@ def medians(repeats: list[Row]) -> tuple[str, ...]:
         shown += f" ({reached} of {len(ours)} reached it)"
     ratios = [median(usual / our for usual, our in zip(of, ours, strict=True)) for of in baselines(repeats)]
     usual = [f"{median(of):.0f} s" for of in baselines(repeats)]
-    return usual[0], "".join(usual[1:]), shown, ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    shown_ratios = ", ".join(f"{ratio:.1f}" for ratio in ratios) if median(ours) < NEVER else ""
+    return usual[0], "".join(usual[1:]), shown, shown_ratios
 
 
 def means(seeds: list[Row]) -> tuple[str, ...]:

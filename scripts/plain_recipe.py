@@ -1,6 +1,6 @@
 """The usual transfer-learning script, which scripts/benchmark.py measures this project against.
 
-As in most tutorials: every image is decoded again in every epoch, all arithmetic is float32, the batch is 4, and to
+Every image is decoded again in every epoch, without augmentation, all arithmetic is float32, the batch is 4, and to
 freeze is to leave the backbone out of the optimizer, while its BatchNorm statistics still move. DATA holds train/CLASS/
 and val/CLASS/, WEIGHTS torchvision's names without the last layer. Prints one line of JSON: the seconds since the
 start, and the val accuracy, after each epoch.

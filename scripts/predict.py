@@ -61,16 +61,23 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
     return status
 
 
-def pictures(names: Iterable[str]) -> Iterator[str]:
-    """The files that `names` stand for. A folder without pictures stands for itself, and is an error to read."""
+def listed(folder: str) -> list[str]:
+    """The pictures below it, and the folders that cannot be read, each of which is an error of its own."""
     from stages.common.pictures import find_pictures
 
+    unreadable: list[str] = []
+    found = find_pictures(Path(folder), on_error=lambda error: unreadable.append(os.fsdecode(error.filename)))
+    return [*map(str, found), *unreadable]
+
+
+def pictures(names: Iterable[str]) -> Iterator[str]:
+    """The files that `names` stand for. A folder without pictures stands for itself, and is an error to read."""
     for name in names:
         # os.path.isdir, since that of Path raises an error on a name that cannot be looked up
         if name == "-":
             yield from pictures(line for line in stdin_lines() if line not in ("", "-"))
-        elif os.path.isdir(name) and (found := find_pictures(Path(name))):  # noqa: PTH112
-            yield from map(str, found)
+        elif os.path.isdir(name) and (found := listed(name)):  # noqa: PTH112
+            yield from found
         else:
             yield name
 

@@ -61,29 +61,32 @@ def check_manifests(params: Params) -> None:
 
 def check_dvc_files() -> None:
     """DVC writes two files in place: killed meanwhile, it leaves half of one, and then can do nothing."""
-    listed = subprocess.run(["dvc", "stage", "list", "--name-only"], capture_output=True, text=True, check=False)
-    if re.search(rf"{LOCK}' (is invalid|validation failed)", listed.stderr):
+    if not half_written():
+        return
+    time.sleep(1)  # or another DVC is writing it right now
+    if LOCK in (damaged := half_written()):
         raise ProjectError(
             f"{LOCK} is damaged, by a kill while DVC wrote it or by a merge: git checkout HEAD {LOCK}, or rm {LOCK}"
             " where Git has none, then try again; what ran since comes back from DVC's cache"
         )
-    if _half_written(RWLOCK):
-        time.sleep(1)
-        if _half_written(RWLOCK):  # and not by another DVC, at work right now
-            raise ProjectError(
-                f"{RWLOCK} is damaged, by a kill while DVC wrote it: end all that DVC runs here, rm {RWLOCK}, then try"
-                " again"
-            )
+    if RWLOCK in damaged:
+        raise ProjectError(
+            f"{RWLOCK} is damaged, by a kill while DVC wrote it: end all that DVC runs here, rm {RWLOCK}, then"
+            " try again"
+        )
 
 
-def _half_written(path: str) -> bool:
+def half_written() -> list[str]:
+    """Which of the two DVC cannot read."""
+    listed = subprocess.run(["dvc", "stage", "list", "--name-only"], capture_output=True, text=True, check=False)
+    damaged = [LOCK] if re.search(rf"{LOCK}',? (is invalid|validation failed|is not valid)", listed.stderr) else []
     try:
-        json.loads(Path(path).read_bytes())
+        json.loads(Path(RWLOCK).read_bytes())
     except FileNotFoundError:
-        return False
+        pass
     except ValueError:
-        return True
-    return False
+        damaged.append(RWLOCK)
+    return damaged
 
 
 def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:

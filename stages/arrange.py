@@ -16,7 +16,7 @@ from stages.common.errors import ProjectError
 from stages.common.files import sha256, written_whole
 from stages.common.manifest import locate
 from stages.common.params import Dataset, Runtime, known_as, load_params
-from stages.common.pictures import decoders, find_pictures, progress_bar, read_picture
+from stages.common.pictures import find_pictures, of_each, read_picture
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
@@ -116,7 +116,7 @@ def check_classes(target: Path, plan: dict[str, Path]) -> None:
 def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runtime) -> dict[str, str]:
     """Copy each picture to its place below `folder`, once it is decoded whole: {place: SHA-256}.
 
-    All that is done to one follows at once, so that the disk is asked for it once, however many there are.
+    All that this does to one follows at once, so that the disk is asked for it once, however many there are.
 
     Raises:
         ProjectError: pictures cannot be used; all of them are named.
@@ -124,28 +124,22 @@ def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runti
     for parent in {(folder / place).parent for place in plan}:
         parent.mkdir(parents=True, exist_ok=True)
 
-    def copy(place: str) -> str | ProjectError:
+    def copy(place: str) -> str:
         source = plan[place]
         try:
             with source.open("rb") as file:
                 read_picture(file, str(source))
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except ProjectError as error:
-            return error
         except OSError as error:
-            return ProjectError(f"{source}: {error.strerror}")
+            raise ProjectError(f"{source}: {error.strerror}") from error
         shutil.copyfile(source, folder / place)
         return digest
 
-    copied = {}
-    with decoders(runtime.workers) as threads, progress_bar(len(plan), runtime.progress) as bar:
-        for place, result in zip(plan, threads.map(copy, plan), strict=True):
-            copied[place] = result
-            bar.update()
-    if broken := [str(error) for error in copied.values() if isinstance(error, ProjectError)]:
-        raise ProjectError(f"{raw}: {len(broken)} of {len(plan)} pictures cannot be used: {'; '.join(broken)}")
-    return {place: digest for place, digest in copied.items() if isinstance(digest, str)}
+    try:
+        return dict(zip(plan, of_each(list(plan), copy, runtime), strict=True))
+    except ProjectError as error:
+        raise ProjectError(f"{raw}: {error}") from error
 
 
 def check_leaks(raw: Path, digests: dict[str, str], or_else: str = ALLOW) -> None:

@@ -489,7 +489,8 @@ def test_all_broken_images_are_named_at_once(in_folder: Path) -> None:
     with pytest.raises(ProjectError) as caught:
         arrange()
     assert str(caught.value) == (
-        "data/raw/shapes: 2 of 6 pictures cannot be used: data/raw/shapes/cats/1.png: not a whole picture, 10 bytes;"
+        "data/raw/shapes: 2 of 6 pictures cannot be used; take them out, or mend them:"
+        " data/raw/shapes/cats/1.png: not a whole picture, 10 bytes;"
         " data/raw/shapes/dogs/2.png: not a whole picture, 60 bytes"
     )
     assert not Path("data/shapes").exists()

@@ -64,75 +64,134 @@ def test_an_accuracy_that_is_not_reached_counts_as_never_and_is_told_of() -> Non
     assert (training.first_at(0.5), training.first_at(0.7), training.first_at(0.81)) == (5, 9, NEVER)
     assert Training([9], [0.941176], 10).first_at(144 / 153) == 9  # read from a table
     never, there = Row("m", "d", "until", 60, None, NEVER), Row("m", "d", "until", 60, None, 9)
-    assert "| 60 s |  | not reached (1 of 3 reached it) | 0.0 |" in report([never, never, there], [], 3)
+    assert "| 60 s |  | not reached (1 of 3 reached it) |  |" in report([never, never, there], [], 3)
+    assert "| 60 s |  | not reached (1 of 2 reached it) |  |" in report([never, there], [], 2)
     assert "| 60 s |  | 9.0 s (2 of 3 reached it) | 6.7 |" in report([there, never, there], [], 3)
 
 
-def test_the_same_seed_images_and_settings_are_measured_on_both_sides(
-    in_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All but the processes themselves, which take half an hour."""
+@pytest.fixture
+def page(in_folder: Path) -> Path:
+    """docs/benchmark.md of a copy of the project."""
     for name in (*CODE, "params.yaml"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile)(PROJECT / name, name)
-    Path("docs").mkdir()
-    Path("docs/benchmark.md").write_text(f"{benchmark.BEGIN}{benchmark.END}")
-    Path("weights").mkdir()
-    Path("weights/mobilenet_v2.pt").touch()
-    run: list[tuple] = []
+    page = Path("docs/benchmark.md")
+    page.parent.mkdir()
+    page.write_text(
+        "".join(benchmark.BEGIN.format(name) + benchmark.END.format(name) for name in ("resnet18", NETWORK))
+    )
+    return page
 
-    def done(command: Sequence[str], cwd: Path | None = None, **_: object) -> subprocess.CompletedProcess:
-        params = yaml.safe_load(Path(cwd, "params.yaml").read_text())
-        run.append((*map(str, command), f"seed {params['seed']}", f"lr {params['variants']['frozen']['lr']}"))
-        stdout = '{"seconds": [1, 2], "accuracies": [0.5, 0.75]}'
-        if "dvc" in command and "learning_curve@mobilenet_v2-ants_bees" in command:
+
+NETWORK, DATA = "mobilenet_v2", "ants_bees"
+OPTIONS = (("--freeze",), ("--freeze", "--no-gradients"), ())
+
+
+def test_the_same_seeds_images_and_weights_are_measured_on_both_sides(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the processes themselves, which take half an hour."""
+    Path("weights").mkdir()
+    Path(f"weights/{NETWORK}.pt").touch()
+    run: list[tuple[str, ...]] = []
+
+    def done(command: Sequence[str], cwd: Path, **_: object) -> subprocess.CompletedProcess:
+        params = yaml.safe_load((cwd / "params.yaml").read_text())
+        run.append((*command[1:], f"seed {params['seed']}", f"lr {params['variants']['frozen']['lr']}"))
+        if f"compare@{NETWORK}-{DATA}" in command:
             for variant, accuracy in (("frozen", 0.8), ("unfrozen", 0.9)):
-                write_table(
-                    Path(cwd, paths.history("mobilenet_v2", "ants_bees", variant)),
-                    [{"split": "val", "accuracy": accuracy}],
-                )
-        return subprocess.CompletedProcess(command, 0, stdout, "")
+                write_table(cwd / paths.history(NETWORK, DATA, variant), [{"split": "val", "accuracy": accuracy}])
+        accuracy = (0.5, 0.625, 0.75)[("--freeze" in command) + ("--no-gradients" in command)]
+        return subprocess.CompletedProcess(
+            command, 0, json.dumps({"seconds": [1, 2], "accuracies": [0.25, accuracy]}), ""
+        )
 
     monkeypatch.setattr(subprocess, "run", done)
-    training = Training([1.5], [0.9], 2)
-    monkeypatch.setattr(benchmark, "timed_training", lambda *cell: training)
-    monkeypatch.setattr(
-        sys, "argv", ["benchmark", "--repeats", "2", "--network", "mobilenet_v2", "--dataset", "ants_bees"]
-    )
+    monkeypatch.setattr(benchmark, "timed_training", lambda *cell: Training([1.5], [0.9], 2))
+    command = f"benchmark --repeats 2 --network {NETWORK} --dataset {DATA}"
+    monkeypatch.setattr(sys, "argv", command.split())
     benchmark.main()
 
     lr = yaml.safe_load(Path("params.yaml").read_text())["variants"]["frozen"]["lr"]
-    usual = [command for command in run if "scripts.plain_recipe" in command]
-    assert [command[command.index("--seed") + 1] for command in usual] == ["0", "0", "0", "1", "1", "1"]
-    assert [command[-2:] for command in run if "compare@mobilenet_v2-ants_bees" in command] == [
+    assert [command[:-2] for command in run if "scripts.plain_recipe" in command] == [
+        ("-m", "scripts.plain_recipe", f"data/{DATA}", f"weights/{NETWORK}.pt", NETWORK, "--seed", str(seed), *options)
+        for seed in (0, 1)
+        for options in OPTIONS
+    ]
+    whole = [command for command in run if f"compare@{NETWORK}-{DATA}" in command]
+    assert [command[-2:] for command in whole] == [
         ("seed 0", f"lr {lr}"), ("seed 0", f"lr {2 * lr}"), ("seed 1", f"lr {lr}"), ("seed 1", f"lr {2 * lr}")
     ]  # fmt: skip
+    assert all("--no-run-cache" in command for command in whole)
     assert not any("cats_dogs" in argument for command in run for argument in command)
-    text = Path("docs/benchmark.md").read_text()
-    assert (
-        "| mobilenet_v2 | ants_bees | unfrozen, until the usual script's last accuracy | 2 s |  | 1.5 s | 1.3 |" in text
-    )
-    assert (
-        "| mobilenet_v2 | ants_bees | unfrozen | 0.7500 (0.7500 to 0.7500) |  | 0.9000 (0.9000 to 0.9000) | +15.0 |"
-        in text
-    )
+    before, tables = page.read_text().split(benchmark.BEGIN.format(NETWORK))
+    assert before == benchmark.BEGIN.format("resnet18") + benchmark.END.format("resnet18")
+    assert "| unfrozen, until the usual script's last accuracy | 2 s |  | 1.5 s | 1.3 |" in tables
+    assert "| frozen | 0.6250 (0.6250 to 0.6250) | 0.7500 (0.7500 to 0.7500) | 0.8000 (" in tables
+    assert "| unfrozen | 0.5000 (0.5000 to 0.5000) |  | 0.9000 (0.9000 to 0.9000) | +40.0 |" in tables
+
+
+def test_what_fails_is_one_line_and_the_page_is_as_it_was(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = page.read_text()
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 3))
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    with pytest.raises(SystemExit, match=r"^1$"):
+        benchmark.main()
+    assert capsys.readouterr().err == "error: dvc config core.no_scm true failed, with exit status 3\n"
+    assert page.read_text() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         (["--network", "resnet81"], "models has no entry 'resnet81'; it has: resnet18, mobilenet_v2"),
-        (["--dataset", "ants"], "downloads has no entry 'ants'; it has: ants_bees, cats_dogs"),
+        (["--network", "resnet18", "--dataset", "ants"], "downloads has no entry 'ants'; it has: ants_bees, cats_dogs"),
     ],
 )
 def test_what_is_not_there_is_said_before_hours_of_work(
-    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list, problem: str
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list, problem: str
 ) -> None:
-    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     with pytest.raises(SystemExit, match=r"^1$"):
         benchmark.main()
     assert capsys.readouterr().err == f"error: params.yaml: {problem}\n"
+
+
+def test_a_page_without_a_place_for_the_tables_is_said_before_hours_of_work(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.write_text("")
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    with pytest.raises(SystemExit, match=r"^1$"):
+        benchmark.main()
+    assert capsys.readouterr().err == (
+        "error: docs/benchmark.md has no place for the tables of resnet18: add the lines <!-- make bench: resnet18 -->"
+        " and <!-- end of make bench: resnet18 -->\n"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # four processes, as usual, on few cores
+@pytest.mark.parametrize("options", OPTIONS)
+def test_what_the_usual_script_freezes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """What the columns of the tables mean."""
+    draw_data_set(tmp_path / "data", train=4, val=2)
+    torch.manual_seed(0)
+    network = build("mobilenet_v3_small")
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    monkeypatch.setattr(plain_recipe.models, "get_model", lambda *_, **__: network)
+    inputs = (str(tmp_path / "data"), str(tmp_path / "weights.pt"), "mobilenet_v3_small")
+    monkeypatch.setattr(sys, "argv", ["plain_recipe", *inputs, "--epochs", "1", *options])
+    plain_recipe.main()
+    first, after = "features.0.0.weight", network.state_dict()
+    assert torch.equal(after[first], before[first]) == ("--freeze" in options)
+    assert (network.get_parameter(first).grad is None) == ("--no-gradients" in options)
+    assert not torch.equal(after["features.0.1.running_mean"], before["features.0.1.running_mean"])
+    assert after["classifier.3.weight"].shape == (2, 1024)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # four processes, as usual, on few cores

@@ -97,9 +97,12 @@ def long_training(finished_project: Path) -> Iterator[subprocess.Popen]:
         [sys.executable, "-m", "stages.train", "mobilenet_v2", "shapes", "unfrozen"],
         env=clean_environment(), start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as stage:  # fmt: skip
-        wait_for(lambda: list(Path("work/checkpoints").glob("*.pt")))
-        yield stage
-        stage.kill()
+        try:
+            wait_for(lambda: list(Path("work/checkpoints").glob("*.pt")) or stage.poll() is not None)
+            assert stage.poll() is None, stage.stdout.read()
+            yield stage
+        finally:
+            stage.kill()
 
 
 def members(stage: subprocess.Popen) -> list[int]:

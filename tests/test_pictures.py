@@ -334,7 +334,8 @@ def test_all_broken_pictures_of_a_data_set_are_named_in_one_error(two_splits: Pa
     with pytest.raises(ProjectError) as caught:
         arrange_shapes()
     assert str(caught.value) == (
-        f"{RAW}: 2 of 12 pictures cannot be used: {RAW}/train/discs/discs.1.png: not a whole picture, 10 bytes;"
+        f"{RAW}: 2 of 12 pictures cannot be used; take them out, or mend them:"
+        f" {RAW}/train/discs/discs.1.png: not a whole picture, 10 bytes;"
         f" {RAW}/val/squares/squares.4.png: not a whole picture, 0 bytes"
     )
     assert not Path("data/shapes").exists()

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,7 +226,7 @@ def test_a_half_written_lock_is_named_with_what_helps(project: Project) -> None:
     lock = project.folder / LOCK
     whole = lock.read_bytes()
     after_a_name = whole.index(b"size:", len(whole) // 2) + len(b"size:")  # what it names would be missing
-    for damaged in (b"", whole[:20], whole[:after_a_name], b"<<<<<<< HEAD\n" + whole):
+    for damaged in (b"", whole[:20], whole[:after_a_name], b"<<<<<<< HEAD\n" + whole, whole + b"# \xc3"):
         lock.write_bytes(damaged)
         said = project.run("python", "-m", "scripts.repro", check=False)
         assert re.fullmatch(r"error: dvc\.lock is damaged, .*: git checkout HEAD dvc\.lock, or rm dvc\.lock .*\n", said)
@@ -246,13 +246,16 @@ def test_a_half_written_rwlock_is_named_with_what_helps(project: Project) -> Non
     assert project.repro() == []
 
 
-def test_a_rwlock_that_is_being_written_is_waited_for(in_folder: Path) -> None:
-    Path(RWLOCK).parent.mkdir(parents=True)
-    Path(RWLOCK).write_text("")
-    writing = threading.Timer(0.3, Path(RWLOCK).write_text, ["{}"])
-    writing.start()
+@pytest.mark.parametrize("file", [LOCK, RWLOCK])
+def test_a_file_that_dvc_is_writing_is_looked_at_once_more(
+    project: Project, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.chdir(project.folder)
+    whole, waited = Path(file).read_bytes() if file == LOCK else b"{}", []
+    Path(file).write_bytes(b"")
+    monkeypatch.setattr(time, "sleep", lambda seconds: waited.append(Path(file).write_bytes(whole)))
     check_dvc_files()
-    writing.join()
+    assert len(waited) == 1
 
 
 def test_a_status_that_fails_is_said_of_every_cell(project: Project) -> None:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from scripts.predict import predict
 from tests.conftest import PROJECT, clean_environment, copy_code
 from tests.finished import DATA, MODEL, STAGES, call, everything
 
@@ -78,11 +80,19 @@ def allow(folders: int, files: int) -> None:
 
 
 def call_as_nobody(stage: str) -> int:
-    if os.geteuid():
+    with nobody():
         return call(stage)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Who may not read and write everything, as root may."""
+    if os.geteuid():
+        yield
+        return
     os.seteuid(NOBODY)
     try:
-        return call(stage)
+        yield
     finally:
         os.seteuid(0)
 
@@ -120,6 +130,20 @@ def test_a_folder_of_pictures_that_cannot_be_read_is_not_passed_over(
     inner.chmod(0)
     assert call_as_nobody(f"features {MODEL} {DATA}") == 1
     assert capsys.readouterr().err == f"error: [Errno 13] Permission denied: '{inner}'\n"
+
+
+def test_predict_names_a_folder_that_cannot_be_read_and_goes_on(copy: None, capsys: pytest.CaptureFixture[str]) -> None:
+    allow(folders=0o755, files=0o644)
+    locked = Path("data/shapes/val/discs")
+    locked.chmod(0)
+    with nobody():
+        status = predict(f"models/{MODEL}/{DATA}/frozen.pt", ["data/shapes/val", str(locked)], as_json=False)
+    printed, errors = capsys.readouterr()
+    assert [line.split("\t")[0] for line in printed.splitlines()[1:]] == [
+        f"data/shapes/val/squares/squares.{number}.png" for number in (4, 5, 6)
+    ]
+    assert errors == f"error: {locked}: Permission denied\n" * 2
+    assert status == 1
 
 
 def test_where_no_lock_can_be_written_a_stage_ends_with_one_line(

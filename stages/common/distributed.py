@@ -72,18 +72,22 @@ def launch(size: int, work: Callable[..., None], *arguments: str) -> None:
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # that it ends the others
     failures = multiprocessing.get_context("spawn").SimpleQueue()
     with tempfile.TemporaryDirectory() as folder:
+        members = start_processes(  # type: ignore[no-untyped-call]
+            _member,
+            (size, f"file://{folder}/meeting", failures, work, arguments),
+            size,
+            join=False,
+            daemon=True,
+            start_method="spawn",
+        )
         try:
-            start_processes(  # type: ignore[no-untyped-call]
-                _member,
-                (size, f"file://{folder}/meeting", failures, work, arguments),
-                size,
-                daemon=True,
-                start_method="spawn",
-            )
+            while not members.join():
+                pass
         except (ProcessExitedException, ProcessRaisedException) as error:
             if not failures.empty():  # told before the others lost their connection to that process
                 raise ProjectError(failures.get()) from error
-            if isinstance(error, ProcessRaisedException):
+            ended = any(process.exitcode not in (0, 1, -signal.SIGTERM) for process in members.processes)
+            if isinstance(error, ProcessRaisedException) and not ended:
                 raise
             raise ProjectError(f"one of {size} training processes was ended from outside") from error
 

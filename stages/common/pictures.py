@@ -2,17 +2,21 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from stages.common.errors import ProjectError
+from stages.common.params import Runtime
+
+Picture = TypeVar("Picture")
+Result = TypeVar("Result")
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # Pillow's names; to open EPS runs a program
@@ -33,17 +37,16 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def find_pictures(folder: Path) -> list[Path]:
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def find_pictures(folder: Path, on_error: Callable[[OSError], None] = _raise) -> list[Path]:
     """All pictures below `folder`, sorted.
 
-    Raises:
-        OSError: one of the folders cannot be read (which Path.rglob would pass over).
+    `on_error` is told of each folder that cannot be read; Path.rglob would pass over them.
     """
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    below = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=stop) for name in names)
+    below = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=on_error) for name in names)
     return sorted(path for path in below if is_picture(path) and path.is_file())
 
 
@@ -116,6 +119,34 @@ def decoders(workers: int) -> Iterator[ThreadPoolExecutor]:
 def progress_bar(pictures: int, shown: bool) -> "tqdm[NoReturn]":
     """Pictures a second and the time left, on a terminal, if it is to be `shown`."""
     return tqdm(total=pictures, desc="images", unit=" images", disable=None if shown else True)
+
+
+def of_each(pictures: Sequence[Picture], work: Callable[[Picture], Result], runtime: Runtime) -> list[Result]:
+    """`work` of each picture, in threads; in their order.
+
+    Raises:
+        ProjectError: with what each `work` that raised a ProjectError said.
+    """
+
+    def attempt(picture: Picture) -> Result | ProjectError:
+        try:
+            return work(picture)
+        except ProjectError as error:
+            return error
+
+    results: list[Result] = []
+    broken: list[str] = []
+    with decoders(runtime.workers) as threads, progress_bar(len(pictures), runtime.progress) as bar:
+        for result in threads.map(attempt, pictures):
+            bar.update()
+            if isinstance(result, ProjectError):
+                broken.append(str(result))
+            else:
+                results.append(result)
+    if broken:
+        count = f"{len(broken)} of {len(pictures)}"
+        raise ProjectError(f"{count} pictures cannot be used; take them out, or mend them: {'; '.join(broken)}")
+    return results
 
 
 def _upright(image: Image.Image) -> Image.Image:
