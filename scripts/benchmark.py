@@ -11,7 +11,6 @@ its accuracies mean nothing.
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -25,12 +24,12 @@ import torch
 import yaml
 
 from scripts.comparison import NEVER, Row, report
-from scripts.demo import CODE
 from scripts.results import between_marks
+from scripts.scratch_copy import copy_project
 from stages.common import paths
 from stages.common.cli import one_line_errors
 from stages.common.errors import ProjectError
-from stages.common.files import read_table, remove, sha256, written_whole
+from stages.common.files import read_table, sha256, written_whole
 from stages.common.network import build
 from stages.common.params import PARAMS_FILE, known_as, load_params
 
@@ -38,7 +37,6 @@ PROJECT = paths.SCRATCH / "benchmark/project"  # as it is at the start: it may b
 RUN = paths.SCRATCH / "benchmark/run"
 REPRO = ("dvc", "repro", "--quiet", "--no-run-cache")
 PAGE = Path("docs/benchmark.md")
-BEGIN, END = "<!-- make bench: {} -->\n", "<!-- end of make bench: {} -->\n"  # of a network
 
 
 def main() -> None:
@@ -52,7 +50,7 @@ def main() -> None:
         networks, datasets = arguments.network or list(params.models), arguments.dataset or list(params.downloads)
         for network in networks:
             known_as("models", params.models, network)
-            write_tables(network, None)
+            check_place(network)
         for dataset in datasets:
             known_as("downloads", params.downloads, dataset)
         if not datasets:
@@ -66,16 +64,22 @@ def main() -> None:
             print(f"{PAGE} has the tables of {network}")
 
 
-def write_tables(network: str, tables: str | None) -> None:
-    """In their place in docs/benchmark.md; without any, only look whether there is one."""
-    text, begin, end = PAGE.read_text(encoding="utf-8"), BEGIN.format(network), END.format(network)
+def check_place(network: str) -> None:
+    """Where its tables go is to be there before hours of work."""
+    text, (begin, end) = PAGE.read_text(encoding="utf-8"), marks(network)
     if not 0 <= text.find(begin) < text.find(end):
         raise ProjectError(
             f"{PAGE} has no place for the tables of {network}: add the lines {begin.strip()} and {end.strip()}"
         )
-    if tables is not None:
-        with written_whole(PAGE) as part:
-            part.write_text(between_marks(text, tables, begin, end), encoding="utf-8")
+
+
+def write_tables(network: str, tables: str) -> None:
+    with written_whole(PAGE) as part:
+        part.write_text(between_marks(PAGE.read_text(encoding="utf-8"), tables, *marks(network)), encoding="utf-8")
+
+
+def marks(network: str) -> tuple[str, str]:
+    return f"<!-- make bench: {network} -->\n", f"<!-- end of make bench: {network} -->\n"
 
 
 def run_once(network: str, drawn: bool, datasets: list[str], seed: int) -> tuple[list[Row], list[Row]]:
@@ -112,19 +116,9 @@ def targets(network: str, dataset: str) -> tuple[str, str]:
     return f"compare@{network}-{dataset}", f"learning_curve@{network}-{dataset}"
 
 
-def copy_project(folder: Path, source: Path = Path()) -> None:
-    """Without data and results."""
-    remove(folder)
-    for name in (*CODE, str(PARAMS_FILE)):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (source / name).is_dir() else shutil.copyfile)(source / name, folder / name)
-
-
 def prepare(network: str, drawn: bool, datasets: list[str], seed: int) -> None:
     """A copy of the project that has nothing but what is downloaded."""
     copy_project(RUN, PROJECT)
-    for option in (["core.no_scm", "true"], ["core.autostage", "false"]):
-        timed("dvc", "config", *option)
     change_params(lambda params: params.update(seed=seed))
     if drawn:
         draw_weights(network)

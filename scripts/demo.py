@@ -5,7 +5,6 @@ the digits 3 and 8 are written out as image files, as anyone puts in images of t
 dvc.yaml and the same stages run as in the project, with small images so that it takes a minute or two.
 """
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,25 +13,18 @@ import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from stages.common.files import remove
+from scripts.scratch_copy import copy_project
 from stages.common.params import PARAMS_FILE
 
 DEMO = Path("work/demo")
-CODE = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/manifests", "stages", "scripts")
 DIGITS = {3: "three", 8: "eight"}
 RESIZE, CROP = 96, 96  # pixels; the digits have 8
 
 
 def main() -> int:
-    remove(DEMO)
-    for name in CODE:
-        copy = shutil.copytree if Path(name).is_dir() else shutil.copyfile
-        (DEMO / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(name, DEMO / name)
+    copy_project(DEMO)
     write_params(DEMO / PARAMS_FILE)
     write_digits(DEMO / "data/raw/digits")
-    for command in (["dvc", "config", "core.no_scm", "true"], ["dvc", "config", "core.autostage", "false"]):
-        subprocess.run(command, cwd=DEMO, check=True)
     status = subprocess.run([sys.executable, "-m", "scripts.repro"], cwd=DEMO, check=False).returncode
     print(f"\nAll of it is in {DEMO}; the figures are:")
     for figure in sorted(DEMO.glob("plots/**/*.png")):

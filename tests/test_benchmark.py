@@ -1,7 +1,6 @@
 """scripts/benchmark.py and the script that it measures against."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,8 +11,9 @@ import torch
 import yaml
 
 from scripts import benchmark, plain_recipe
-from scripts.benchmark import CODE, Training
+from scripts.benchmark import Training, marks
 from scripts.comparison import NEVER, Row, report
+from scripts.scratch_copy import copy_project
 from stages.common import paths
 from stages.common.files import write_table
 from stages.common.network import build
@@ -70,16 +70,13 @@ def test_an_accuracy_that_is_not_reached_counts_as_never_and_is_told_of() -> Non
 
 
 @pytest.fixture
-def page(in_folder: Path) -> Path:
-    """docs/benchmark.md of a copy of the project."""
-    for name in (*CODE, "params.yaml"):
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile)(PROJECT / name, name)
+def page(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """docs/benchmark.md of a copy of the project, which the test runs in."""
+    copy_project(in_folder / "project", PROJECT)
+    monkeypatch.chdir("project")
     page = Path("docs/benchmark.md")
     page.parent.mkdir()
-    page.write_text(
-        "".join(benchmark.BEGIN.format(name) + benchmark.END.format(name) for name in ("resnet18", NETWORK))
-    )
+    page.write_text("".join(mark for network in ("resnet18", NETWORK) for mark in marks(network)))
     return page
 
 
@@ -124,8 +121,8 @@ def test_the_same_seeds_images_and_weights_are_measured_on_both_sides(
     ]  # fmt: skip
     assert all("--no-run-cache" in command for command in whole)
     assert not any("cats_dogs" in argument for command in run for argument in command)
-    before, tables = page.read_text().split(benchmark.BEGIN.format(NETWORK))
-    assert before == benchmark.BEGIN.format("resnet18") + benchmark.END.format("resnet18")
+    before, tables = page.read_text().split(marks(NETWORK)[0])
+    assert before == "".join(marks("resnet18"))
     assert "| unfrozen, until the usual script's last accuracy | 2 s |  | 1.5 s | 1.3 |" in tables
     assert "| frozen | 0.6250 (0.6250 to 0.6250) | 0.7500 (0.7500 to 0.7500) | 0.8000 (" in tables
     assert "| unfrozen | 0.5000 (0.5000 to 0.5000) |  | 0.9000 (0.9000 to 0.9000) | +40.0 |" in tables
@@ -135,11 +132,11 @@ def test_what_fails_is_one_line_and_the_page_is_as_it_was(
     page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = page.read_text()
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 3))
+    monkeypatch.setattr(benchmark, "REPRO", ("false",))
     monkeypatch.setattr(sys, "argv", ["benchmark"])
     with pytest.raises(SystemExit, match=r"^1$"):
         benchmark.main()
-    assert capsys.readouterr().err == "error: dvc config core.no_scm true failed, with exit status 3\n"
+    assert capsys.readouterr().err == "error: false --single-item weights@resnet18 failed, with exit status 1\n"
     assert page.read_text() == before
 
 

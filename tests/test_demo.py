@@ -32,7 +32,3 @@ def test_its_images_are_the_digits_three_and_eight(tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(next((tmp_path / "eight").iterdir())))
     assert pixels.shape == (8, 8)
     assert pixels.max() > 200
-
-
-def test_all_that_it_copies_is_there() -> None:
-    assert [name for name in demo.CODE if not (PROJECT / name).exists()] == []

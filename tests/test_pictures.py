@@ -3,6 +3,7 @@
 import io
 import shutil
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from stages import arrange
 from stages.common import pictures
 from stages.common.errors import ProjectError
+from stages.common.params import Runtime
 from stages.common.pictures import find_pictures, open_picture
 from tests.conftest import PROJECT
 from tests.drawing import draw_picture, draw_split
@@ -385,3 +387,21 @@ def test_copies_of_a_picture_stay_on_one_side_of_a_split(in_folder: Path, seed: 
     sides = [{path.read_bytes() for path in Path("data/shapes", side).rglob("*.png")} for side in ("train", "val")]
     assert sides[0].isdisjoint(sides[1])
     assert [len(side) for side in sides] == [8, 4]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stderr", "shown", "there"), [(Terminal, True, True), (Terminal, False, False), (io.StringIO, True, False)]
+)
+def test_a_terminal_shows_how_many_images_a_second(
+    monkeypatch: pytest.MonkeyPatch, stderr: type[io.StringIO], shown: bool, there: bool
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr())
+    assert pictures.of_each([1, 2, 3], lambda picture: -picture, Runtime(progress=shown)) == [-1, -2, -3]
+    printed = sys.stderr.getvalue()
+    assert ("3/3 [" in printed and " images/s]" in printed) == there
+    assert bool(printed) == there
