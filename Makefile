@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve bench demo test check format readme lock clean
+.PHONY: help env repro plots serve bench test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -16,7 +16,7 @@ env: .venv/installed  ## build the environment in .venv from requirements.lock
 	.venv/bin/python -m pip install --quiet --requirement requirements.lock
 	touch $@
 
-repro: env  ## rebuild all results, and say what is missing and why
+repro: env  ## rebuild all results that can be fetched here, and say what cannot (STRICT=1: that is an error)
 	@python -m scripts.repro
 
 plots: env  ## write one page of all results, work/results/index.html; it opens without a network
@@ -28,9 +28,6 @@ serve: env  ## a page that shows what a model says of your pictures: make serve 
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark
-
-demo: env  ## the same on images that come with a package; reaches nothing but pip
-	@python -m scripts.demo
 
 test: env  ## run the tests
 	python -m pytest --numprocesses auto --dist worksteal

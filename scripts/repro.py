@@ -1,113 +1,210 @@
-"""What `make repro` runs: check params.yaml, `dvc repro --keep-going`, then say what came out and what did not.
+"""What `make repro` runs: the frozen variants first, since their answer takes seconds, then all layers; and what came
+of it.
 
-Exit status: 0 if every cell is done, 1 if one is missing, or if nothing could run.
+A machine that does not reach all addresses rebuilds what it can; the committed results of the rest stand as they are.
+
+Exit status: 0 if all that can be fetched here is done, 1 if not, or if nothing is. STRICT=1 in the environment
+makes an error also of what cannot be fetched here.
 """
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from scripts.graph import BEFORE_TRAINING, Cell, Changes, changes
 from scripts.results import results_table
 from stages.common import paths
 from stages.common.cli import ERRORS_FILE, one_line_errors
 from stages.common.errors import ProjectError
+from stages.common.fetch import ADVICE
+from stages.common.files import list_files, read_json
 from stages.common.params import Params, load_params
 
-LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"
-STAGES = ("download", "arrange", "weights", "features", "learning_curve", "train", "evaluate", "compare")
+# Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
+# of a slower processor (docs/benchmark.md).
+SECONDS_PER_IMAGE = {"bfloat16": (0.012, 0.035), "float32": (0.036, 0.061)}
+MEASURED = ("mobilenet_v2", "resnet18")  # the networks that this is true of, more or less
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a stage could not do its work."""
+
+    stage: str  # such as weights@resnet18
+    reason: str
+    unreachable: bool  # it is this machine that does not get to the file
+
+    @property
+    def of_all(self) -> bool:
+        """Whether all variants of the cells that it concerns want for what it should have made."""
+        return self.stage.partition("@")[0] in BEFORE_TRAINING
+
+
+@dataclass
+class Rebuilding:
+    """The cells that are to be rebuilt, and what has failed so far."""
+
+    cells: list[Cell]
+    failures: list[Failure] = field(default_factory=list)
+
+    def possible(self, cell: Cell) -> bool:
+        return not any(failure.of_all for failure in self.failures_of(cell))
+
+    def failures_of(self, cell: Cell) -> list[Failure]:
+        return [failure for failure in self.failures if cell.needs(failure.stage)]
+
+    def run(self, *arguments: str) -> bool:
+        """`dvc repro`; False if it failed without a word of its stages, whose words are kept."""
+        with tempfile.TemporaryDirectory() as folder:
+            errors = Path(folder, "errors")
+            environment = {**os.environ, ERRORS_FILE: str(errors)}
+            done = subprocess.run(["dvc", "repro", *arguments], env=environment, check=False)
+            lines = errors.read_text(encoding="utf-8").splitlines() if errors.exists() else []
+        self.failures += [Failure(**json.loads(line)) for line in lines]
+        return not done.returncode or bool(lines)
 
 
 def main() -> int:
     params = load_params()
     check_manifests(params)
-    check_dvc_files()
-    with tempfile.TemporaryDirectory() as folder:
-        errors = Path(folder, "errors")
-        subprocess.run(["dvc", "repro", "--keep-going"], env={**os.environ, ERRORS_FILE: str(errors)}, check=False)
-        reasons = errors.read_text(encoding="utf-8").splitlines() if errors.exists() else []
-
-    cells = list(product(params.models, params.datasets))
-    missing = missing_cells(cells)
-    print("\nResults on the val images; each variant against the first, by the exact McNemar test:\n")
-    print(results_table(cell for cell in cells if cell not in missing))
-    for model, dataset in cells:
-        if (model, dataset) in missing:
-            print(f"MISSING {model} on {dataset}: {', '.join(missing[model, dataset])}")
-        else:
-            print(f"done    {model} on {dataset}: {paths.comparison(model, dataset)}")
-    if missing:
-        print("\nWhy:")
-        for reason in [*reasons, "of anything else, DVC's messages above tell"]:
-            print(f"  {reason}")
-    return 1 if missing else 0
+    cells = [Cell(model, dataset) for dataset, model in product(params.datasets, params.models)]
+    before = changes()
+    rebuilding = Rebuilding([cell for cell in cells if before.of(cell)])
+    if rebuilding.cells:
+        rebuild_frozen(rebuilding, params)
+        rebuild_all(rebuilding, params)
+    if before.stages and not rebuilding.failures:
+        rebuilding.run()  # stages that someone added to dvc.yaml
+    return report(rebuilding, cells, params)
 
 
 def check_manifests(params: Params) -> None:
     """A name mistyped in params.yaml is to be found before the archive is fetched."""
     for name, dataset in params.datasets.items():
         if dataset.manifest and not (paths.MANIFESTS / dataset.manifest).is_file():
-            there = ", ".join(sorted(path.name for path in paths.MANIFESTS.glob("*")))
+            there = ", ".join(sorted(path.name for path in paths.MANIFESTS.glob("*.sha256")))
             raise ProjectError(
                 f"params.yaml: datasets.{name}.manifest: {paths.MANIFESTS} has no file {dataset.manifest!r};"
                 f" it has: {there}"
             )
 
 
-def check_dvc_files() -> None:
-    """DVC writes two files in place: killed meanwhile, it leaves half of one, and then can do nothing."""
-    if not half_written():
-        return
-    time.sleep(1)  # or another DVC is writing it right now
-    if LOCK in (damaged := half_written()):
-        raise ProjectError(
-            f"{LOCK} is damaged, by a kill while DVC wrote it or by a merge: git checkout HEAD {LOCK}, or rm {LOCK}"
-            " where Git has none, then try again; what ran since comes back from DVC's cache"
-        )
-    if RWLOCK in damaged:
-        raise ProjectError(
-            f"{RWLOCK} is damaged, by a kill while DVC wrote it: end all that DVC runs here, rm {RWLOCK}, then"
-            " try again"
-        )
+def rebuild_frozen(rebuilding: Rebuilding, params: Params) -> None:
+    """The variants that train the last layer alone, cell by cell, so that the first one's answer is there at once: DVC
+    has no order of its own among what it is asked for."""
+    print(
+        f"To rebuild: {', '.join(map(str, rebuilding.cells))}.\nFirst with the last layer alone, which takes seconds"
+        " each, then with all layers. What cannot be fetched here gives errors on the way, which the end sums up.\n",
+        flush=True,
+    )
+    heads = [name for name, of in params.variants.items() if of.trainable == "head"]
+    for cell, variant in product(rebuilding.cells, heads):
+        if not rebuilding.possible(cell):
+            continue
+        target = f"evaluate@{cell.model}-{cell.dataset}-{variant}"
+        if not rebuilding.run(target):
+            rebuilding.failures.append(unexplained(cell, target, params))
+    answered = [cell for cell in rebuilding.cells if not rebuilding.failures_of(cell)]
+    if answered:
+        print("\nThe last layer alone, on the val images, with its 95 % interval:")
+    for cell, variant in product(answered, heads):
+        print(f"  {cell}, {variant}: {answer(cell, variant)}")
+    print(flush=True)
 
 
-def half_written() -> list[str]:
-    """Which of the two DVC cannot read."""
-    listed = subprocess.run(["dvc", "stage", "list", "--name-only"], capture_output=True, text=True, check=False)
-    damaged = [LOCK] if re.search(rf"{LOCK}',? (is invalid|validation failed|is not valid)", listed.stderr) else []
-    try:
-        json.loads(Path(RWLOCK).read_bytes())
-    except FileNotFoundError:
-        pass
-    except ValueError:
-        damaged.append(RWLOCK)
-    return damaged
+def unexplained(cell: Cell, target: str, params: Params) -> Failure:
+    """Why, where only DVC has said something."""
+    raw = paths.raw(cell.dataset)
+    if cell.dataset in params.downloads or raw.exists():
+        return Failure(target, "DVC's messages above tell", unreachable=False)
+    reason = f"{raw} is not there: put the images into it, or fetch them by dvc pull where they were pushed"
+    return Failure(f"arrange@{cell.dataset}", reason, unreachable=False)
 
 
-def missing_cells(cells: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """The cells that are not done, or no longer true, each with its stages that `dvc status` names."""
-    status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
-    if status.returncode:
-        return {cell: [f"dvc status failed ({' '.join(status.stderr.split())})"] for cell in cells}
-    changed = [name.partition("@")[::2] for name in json.loads(status.stdout) if "@" in name]
-    concerning = {
-        cell: sorted({stage for stage, key in changed if _touches(stage, key.split("-"), *cell)}, key=STAGES.index)
-        for cell in cells
-    }
-    return {cell: stages for cell, stages in concerning.items() if stages}
+def answer(cell: Cell, variant: str) -> str:
+    """What was just measured."""
+    of = read_json(paths.metrics(cell.model, cell.dataset, variant))
+    interval = f"{of['accuracy_low']:.3f} to {of['accuracy_high']:.3f}"
+    return f"{of['mistakes']} of {of['images']} wrong, accuracy {of['accuracy']:.4f} ({interval})"
 
 
-def _touches(stage: str, key: list[str], model: str, dataset: str) -> bool:
-    if stage == "weights":
-        return key == [model]
-    if stage in ("download", "arrange"):
-        return key == [dataset]
-    return key[:2] == [model, dataset]
+def rebuild_all(rebuilding: Rebuilding, params: Params) -> None:
+    """The variants of all layers, the learning curves and the comparisons, cell by cell as well."""
+    left = changes()
+    for cell in filter(rebuilding.possible, rebuilding.cells):
+        print(f"Now the rest of {cell}{estimate(cell, params, left)}\n", flush=True)
+        targets = (f"{stage}@{cell.model}-{cell.dataset}" for stage in ("compare", "learning_curve"))
+        if not rebuilding.run("--keep-going", *targets):
+            rebuilding.failures.append(unexplained(cell, f"compare@{cell.model}-{cell.dataset}", params))
+
+
+def estimate(cell: Cell, params: Params, left: Changes) -> str:
+    """How long training all layers will take on a processor, if there is any to do that has been measured."""
+    images = len(list_files(paths.images(cell.dataset) / "train"))
+    passes = sum(
+        images * of.epochs
+        for name, of in params.variants.items()
+        if of.trainable == "all" and f"train@{cell.model}-{cell.dataset}-{name}" in left.stages
+    )
+    if not passes or cell.model not in MEASURED:
+        return ""
+    from stages.common.compute import choose_compute  # torch takes seconds, and the frozen variants come first
+
+    compute = choose_compute(params.runtime.device, params.precision)
+    if compute.device.type != "cpu":
+        return ""
+    least, most = (round(passes * seconds / 60) for seconds in SECONDS_PER_IMAGE[compute.precision])
+    minutes = f"about {max(1, least)} to {most} minutes" if most > 1 else "a minute or less"
+    return f"; all layers take {minutes} on two cores, in {compute.precision}"
+
+
+def report(rebuilding: Rebuilding, cells: list[Cell], params: Params) -> int:
+    """Say what is done and what is not, and why: the exit status."""
+    after = changes()
+    missing = [cell for cell in cells if after.of(cell)]
+    done = [cell for cell in cells if cell not in missing]
+    unreached = [cell for cell in missing if not_reached(rebuilding.failures_of(cell))]
+    failed = [cell for cell in missing if cell not in unreached]
+    if done:
+        print("\nResults on the val images; each variant against the first, by the exact McNemar test:\n")
+        print(results_table((cell.model, cell.dataset) for cell in done))
+    for cell in done:
+        print(f"done         {cell}: {paths.comparison(cell.model, cell.dataset)}")
+    for cell in unreached:
+        print(f"not reached  {cell}: {standing(cell, after, params)}")
+    for cell in failed:
+        print(f"FAILED       {cell}: {', '.join(after.of(cell))}")
+    if rebuilding.failures:
+        print("\nWhy:")
+        for failure in dict.fromkeys(rebuilding.failures):
+            print(f"  {failure.stage}: {failure.reason.removesuffix(f' {ADVICE}')}")
+        if any(failure.reason.endswith(ADVICE) for failure in rebuilding.failures):
+            print(ADVICE)
+    if not done:
+        print("\nNothing could be rebuilt here.")
+    strict = os.environ.get("STRICT", "") not in ("", "0")
+    return 1 if failed or not done or (unreached and strict) else 0
+
+
+def not_reached(failures: list[Failure]) -> bool:
+    return bool(failures) and all(failure.unreachable for failure in failures)
+
+
+def standing(cell: Cell, after: Changes, params: Params) -> str:
+    """What there is of a cell that could not be rebuilt."""
+    there = {name: paths.metrics(cell.model, cell.dataset, name).is_file() for name in params.variants}
+    if not any(there.values()):
+        return "there are no results of it"
+    lacking = [name for name, whether in there.items() if not whether]
+    without = f", but for {', '.join(lacking)}, of which there are none" if lacking else ""
+    if after.outdate(cell):
+        return f"its results stand untouched{without}; they are not of the present settings and code"
+    return f"its results stand untouched{without}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,17 @@ from stages.common.statistics import p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
-HEADER = ("network", "data set", "variant", "mistakes", "val accuracy", "95 % interval", "difference", "p-value")
+HEADER = (
+    "network",
+    "data set",
+    "variant",
+    "trained in",
+    "mistakes",
+    "val accuracy",
+    "95 % interval",
+    "difference",
+    "p-value",
+)
 
 
 def results_table(cells: Iterable[tuple[str, str]]) -> str:
@@ -47,8 +57,8 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
         if "p_value" in numbers:
             p_value = p_value_text(numbers["p_value"]).removeprefix("= ")
             against = (f"{numbers['accuracy_difference']:+.4f}", p_value)
-        mistakes = f"{cell['mistakes']} of {cell['images']}"
-        rows.append((model, dataset, variant, mistakes, f"{numbers['accuracy']:.4f}", interval, *against))
+        made = (cell.get("precision", "not recorded"), f"{cell['mistakes']} of {cell['images']}")
+        rows.append((model, dataset, variant, *made, f"{numbers['accuracy']:.4f}", interval, *against))
     return rows
 
 

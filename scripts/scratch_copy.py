@@ -7,7 +7,10 @@ from pathlib import Path
 from stages.common.files import remove
 from stages.common.params import PARAMS_FILE
 
-CODE = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/manifests", "stages", "scripts", str(PARAMS_FILE))
+CODE = (
+    str(PARAMS_FILE), "dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/embedded", "data/manifests",
+    "stages", "scripts",
+)  # fmt: skip
 
 
 def copy_project(folder: Path, source: Path = Path()) -> None:

@@ -45,26 +45,26 @@ def main(model: str, dataset: str, variant: str) -> None:
     val = list_split(folder / "val")
     check_classes(classifier, val, folder / "val")
     logits, embeddings = run_classifier(classifier, val, runtime)
-    metrics = measure(logits, val.labels)
+    numbers = measure(logits, val.labels)
     if (folder / "test").is_dir():
         test = list_split(folder / "test")
         check_classes(classifier, test, folder / "test")
         of_test = measure(run_classifier(classifier, test, runtime)[0], test.labels)
-        metrics |= {f"test_{name}": value for name, value in of_test.items()}
+        numbers |= {f"test_{name}": value for name, value in of_test.items()}
 
     rows = predictions(logits, val, dataset)
     write_table(paths.predictions(*cell), rows)
     write_table(paths.recall(*cell), recall(logits, val))
-    figure = draw_mistakes(worst_mistakes(rows, dataset, classifier), int(metrics["mistakes"]))
+    figure = draw_mistakes(worst_mistakes(rows, dataset, classifier), int(numbers["mistakes"]))
     save_figure(paths.mistakes(*cell), figure)
     title = f"Reliability of {variant}: {model} on {dataset}, {len(rows)} val images"
     save_figure(paths.reliability(*cell), draw_reliability(title, by_confidence(logits, val.labels)))
     title = f"Val images as {variant} sees them, mistakes ringed: {model} on {dataset}"
     save_figure(paths.trained_embeddings(*cell), embeddings_figure(title, embeddings, logits, val))
-    write_json(paths.metrics(*cell), metrics)
+    write_json(paths.metrics(*cell), {"precision": classifier.precision, **numbers})
     print(
-        f"{model} {dataset} {variant}: {metrics['mistakes']} of {metrics['images']} val images wrong, accuracy"
-        f" {metrics['accuracy']:.4f} (95 % interval {metrics['accuracy_low']:.4f} to {metrics['accuracy_high']:.4f})"
+        f"{model} {dataset} {variant}: {numbers['mistakes']} of {numbers['images']} val images wrong, accuracy"
+        f" {numbers['accuracy']:.4f} (95 % interval {numbers['accuracy_low']:.4f} to {numbers['accuracy_high']:.4f})"
     )
 
 

@@ -6,7 +6,9 @@ Out: models/MODEL/DATASET/VARIANT.pt, the finished network (see stages/common/cl
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
 """
 
-from functools import partial
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,7 +18,7 @@ from stages.common import paths
 from stages.common.checkpoint import Checkpoint
 from stages.common.classifier import Classifier
 from stages.common.cli import run
-from stages.common.compute import choose_compute
+from stages.common.compute import choose_compute, computes_bfloat16, slowdown_of_bfloat16
 from stages.common.distributed import ALONE, Team, launch
 from stages.common.errors import ProjectError
 from stages.common.examples import Embeddings, Examples, read_images
@@ -54,7 +56,8 @@ def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
     recipe = params.variants[variant]
     settings = known_as("models", params.models, model)
     preprocessing = Preprocessing(settings.resize, settings.crop)
-    compute = choose_compute(params.runtime.device, params.precision, team)
+    precision = params.precision if recipe.trainable == "all" else "float32"
+    compute = choose_compute(params.runtime.device, precision, team)
     if recipe.trainable == "head":
         classes, train, val = read_embeddings(paths.features(model, dataset))
     else:
@@ -72,34 +75,60 @@ def train_variant(team: Team, model: str, dataset: str, variant: str) -> None:
     network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compute.device.type == "cpu":
         strided_depthwise_in_float32(network)
+    if compute.precision == "bfloat16" and not computes_bfloat16(compute.device) and not team.rank:
+        print(
+            f"warning: params.yaml: precision is bfloat16, which this {compute.device.type} only emulates: a step takes"
+            f" about {slowdown_of_bfloat16(network, settings.crop, compute):.2g} times as long as in float32, which"
+            " precision: auto would take",
+            file=sys.stderr,
+        )
+    if recipe.trainable == "all" and not team.rank:
+        print(f"training all layers of {model} on {compute.device.type} in {compute.precision}", flush=True)
     trained: nn.Module = last_layer if recipe.trainable == "head" else network
 
     # A last layer on features is trained again in a second.
-    checkpoint = checkpoint_of(model, dataset, variant, params) if recipe.trainable == "all" else None
-    history = fit(trained, train, val, recipe, params.seed, compute, partial(report, recipe), checkpoint)
+    to_resume = recipe.trainable == "all"
+    checkpoint = checkpoint_of(model, dataset, variant, compute.precision, params) if to_resume else None
+    history = fit(trained, train, val, recipe, params.seed, compute, reporter(recipe, settings.crop), checkpoint)
     if team.rank:
         return
+    *_, last = history
+    at_its_end = f"accuracy {last['accuracy']:.4f} on {len(val.labels)} val images after epoch {last['epoch']}"
+    print(f"{model} {dataset} {variant}: {at_its_end}")
     if recipe.select == "best":
         print("kept: the epoch that was best on the val images; its accuracy on them is optimistic")
-    Classifier(network, model, classes, preprocessing).save(paths.model(model, dataset, variant))
+    Classifier(network, model, classes, preprocessing, compute.precision).save(paths.model(model, dataset, variant))
     write_table(paths.history(model, dataset, variant), history)
     if checkpoint:
         checkpoint.delete()
 
 
-def report(recipe: Variant, train: Row, val: Row) -> None:
-    print(
-        f"epoch {train['epoch']}/{recipe.epochs}: train loss {train['loss']:.4f}, accuracy"
-        f" {train['accuracy']:.4f} (running); val loss {val['loss']:.4f}, accuracy {val['accuracy']:.4f}",
-        flush=True,
-    )
+def reporter(recipe: Variant, crop: int) -> Callable[[Row, Row], None]:
+    """A function that prints an epoch's rows and, of all layers, how long the rest will take at this epoch's pace."""
+    ended = time.monotonic()
+
+    def pixels(epoch: int) -> int:
+        return (recipe.augment.crop(epoch, crop) if recipe.augment else crop) ** 2
+
+    def report(train: Row, val: Row) -> None:
+        nonlocal ended
+        epoch, before, ended = int(train["epoch"]), ended, time.monotonic()
+        rest = sum(map(pixels, range(epoch + 1, recipe.epochs + 1))) / pixels(epoch)
+        left = f"; {rest * (ended - before):.0f} s to go" if recipe.trainable == "all" else ""
+        print(
+            f"epoch {epoch}/{recipe.epochs}: train loss {train['loss']:.4f}, accuracy {train['accuracy']:.4f} (running)"
+            f"; val loss {val['loss']:.4f}, accuracy {val['accuracy']:.4f}{left}",
+            flush=True,
+        )
+
+    return report
 
 
-def checkpoint_of(model: str, dataset: str, variant: str, params: Params) -> Checkpoint:
+def checkpoint_of(model: str, dataset: str, variant: str, precision: str, params: Params) -> Checkpoint:
     """Where this run is saved after every epoch; named for all that its result depends on."""
     settings = params.models[model]
     sizes = (settings.resize, settings.crop)
-    depends_on = (params.seed, params.precision, *sizes, params.variants[variant].model_dump())
+    depends_on = (params.seed, precision, *sizes, params.variants[variant].model_dump())
     inputs = (paths.images(dataset), paths.weights(model), paths.CODE)
     return Checkpoint.of(paths.SCRATCH / "checkpoints", f"{model}-{dataset}-{variant}", depends_on, inputs)
 

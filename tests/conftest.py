@@ -179,13 +179,15 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def make_small_project(folder: Path, served: Path) -> None:
     copy_code(folder)
     draw_data_set(served / "drawn")
-    zip_folder(served / "shapes.zip", served / "drawn", wrapped_in="shapes_data")
+    archive = "data/embedded/shapes.zip"
+    (folder / archive).parent.mkdir(parents=True)
+    zip_folder(folder / archive, served / "drawn", wrapped_in="shapes_data")
     write_manifest(folder / "data/manifests/shapes.sha256", served / "drawn")
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     for name, model in params["models"].items():
         path, checksum = write_weights(served / "weights", name)
         model |= {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}
-    params["downloads"] = {"shapes": {"urls": [str(served / "shapes.zip")]}}
+    params["downloads"] = {"shapes": {"urls": [archive]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():
         variant |= {"epochs": 2, "batch_size": 4}

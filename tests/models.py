@@ -27,7 +27,7 @@ def small_model(path: Path) -> Path:
         network(torch.randn(16, 3, 64, 64))
         network.fc.weight *= 4
         network.fc.bias += torch.tensor([3, 4, 0])
-    Classifier(network, "resnet18", CLASSES, Preprocessing(72, 64)).save(path)
+    Classifier(network, "resnet18", CLASSES, Preprocessing(72, 64), "float32").save(path)
     return path
 
 

@@ -23,7 +23,7 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
         logits = 2.0 * torch.nn.functional.one_hot(answers, len(classes))
         names = [f"val/{classes[label]}/{place}.jpg" for place, label in enumerate(labels.tolist())]
         listed = LabelledFiles([paths.images(dataset) / name for name in names], labels, classes)
-        write_json(paths.metrics(*cell), evaluate.measure(logits, labels))
+        write_json(paths.metrics(*cell), {"precision": "float32", **evaluate.measure(logits, labels)})
         write_table(paths.predictions(*cell), evaluate.predictions(logits, listed, dataset))
         write_table(paths.recall(*cell), evaluate.recall(logits, listed))
         write_table(paths.history(*cell), _history(number))

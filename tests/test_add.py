@@ -194,7 +194,7 @@ def test_an_image_in_two_splits_is_refused(project: Path) -> None:
         ("My Photos", "'My Photos' cannot be the name of a data set: a name is small letters, digits and _, and .*"),
         ("2024", "'2024' cannot be .*"),
         ("../mine", r"'\.\./mine' cannot be .*"),
-        ("raw", "'raw' cannot be .*: the names raw and manifests are taken by folders in data/"),
+        ("raw", "'raw' cannot be .*: the names raw, manifests and embedded are taken by folders in data/"),
         ("ants_bees", r"params\.yaml has a data set ants_bees already; choose another name"),
         ("here", "data/raw/here is there already; choose another name, or remove it"),
         ("followed", r"data/raw/followed\.dvc is there already; .*"),
@@ -243,8 +243,8 @@ def test_what_is_found_is_said(project: Path, capsys: pytest.CaptureFixture[str]
         "\n"
         "They are copied to data/raw/mine; params.yaml has mine under datasets. Next:\n"
         "  dvc add data/raw/mine   # in a project with Git: DVC keeps the images, Git their version\n"
-        "  dvc repro compare@resnet18-mine\n"
         "  dvc repro compare@mobilenet_v2-mine\n"
+        "  dvc repro compare@resnet18-mine\n"
     )
     capsys.readouterr()
     arrange.main("mine")

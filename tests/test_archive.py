@@ -59,7 +59,9 @@ def check_refused(archive: Path, problem: str, unpacked: bool = False, limit_gib
     params |= {"downloads": {"insects": {"urls": [str(archive)]}}, "datasets": {"insects": {}}}
     params["runtime"] = {"unpack_limit_gib": limit_gib}
     (top / "params.yaml").write_text(yaml.safe_dump(params))
-    with pytest.raises(ProjectError, match=f"a\\.zip is not to be had: .*a\\.zip: {problem}\\. Check the network"):
+    with pytest.raises(
+        ProjectError, match=f"a\\.zip is not to be had: .*a\\.zip: {problem}\\. Put the right file there"
+    ):
         download.main("insects")
     assert set(everything(top)) - {"params.yaml", "data", "data/raw"} == set(before)
 

@@ -136,15 +136,18 @@ def test_what_fails_is_one_line_and_the_page_is_as_it_was(
     monkeypatch.setattr(sys, "argv", ["benchmark"])
     with pytest.raises(SystemExit, match=r"^1$"):
         benchmark.main()
-    assert capsys.readouterr().err == "error: false --single-item weights@resnet18 failed, with exit status 1\n"
+    assert capsys.readouterr().err == "error: false --single-item weights@mobilenet_v2 failed, with exit status 1\n"
     assert page.read_text() == before
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--network", "resnet81"], "models has no entry 'resnet81'; it has: resnet18, mobilenet_v2"),
-        (["--network", "resnet18", "--dataset", "ants"], "downloads has no entry 'ants'; it has: ants_bees, cats_dogs"),
+        (["--network", "resnet81"], "models has no entry 'resnet81'; it has: mobilenet_v2, resnet18"),
+        (
+            ["--network", "resnet18", "--dataset", "ants"],
+            "downloads has no entry 'ants'; it has: sign_digits, ants_bees, cats_dogs",
+        ),
     ],
 )
 def test_what_is_not_there_is_said_before_hours_of_work(
@@ -164,8 +167,8 @@ def test_a_page_without_a_place_for_the_tables_is_said_before_hours_of_work(
     with pytest.raises(SystemExit, match=r"^1$"):
         benchmark.main()
     assert capsys.readouterr().err == (
-        "error: docs/benchmark.md has no place for the tables of resnet18: add the lines <!-- make bench: resnet18 -->"
-        " and <!-- end of make bench: resnet18 -->\n"
+        "error: docs/benchmark.md has no place for the tables of mobilenet_v2: add the lines"
+        " <!-- make bench: mobilenet_v2 --> and <!-- end of make bench: mobilenet_v2 -->\n"
     )
 
 

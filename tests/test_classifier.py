@@ -147,15 +147,17 @@ def test_it_computes_in_float32_whatever_is_set_around_it(classifier: Classifier
 
 def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, tmp_path: Path) -> None:
     content = load_tensors(model)
-    assert set(content) == {"network", "classes", "resize", "crop", "mean", "std", "state_dict"}
-    torch.save(content | {"precision": "bfloat16"}, tmp_path / "older.pt")
-    loaded = Classifier.load(tmp_path / "older.pt")
+    assert set(content) == {"network", "classes", "resize", "crop", "mean", "std", "precision", "state_dict"}
+    torch.save(content | {"made_by": "another version"}, tmp_path / "other.pt")
+    loaded = Classifier.load(tmp_path / "other.pt")
     assert (loaded.name, loaded.classes, loaded.preprocessing) == (
         "resnet18",
         CLASSES,
         classifier.preprocessing,
     )
     assert not loaded.network.training
+    torch.save({key: content[key] for key in content if key != "precision"}, tmp_path / "earlier.pt")
+    assert Classifier.load(tmp_path / "earlier.pt").precision == "not recorded"
 
 
 class RunsCode:

@@ -4,7 +4,9 @@ In:  a test looks for this text, as it stands here, in the help
 Out: nothing
 """
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ import torch
 
 from stages.common import cli
 from stages.common.cli import ERRORS_FILE, run
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 from tests.conftest import PROJECT, clean_environment
 
 
@@ -75,7 +77,14 @@ def test_errors_are_added_to_the_file_that_asks_for_them(monkeypatch: pytest.Mon
     call(monkeypatch, failing(ProjectError("first,\nin two lines")), "shapes")
     call(monkeypatch, lambda dataset: None, "shapes")
     call(monkeypatch, failing(OSError("sécond")), "shapes")
-    assert (tmp_path / "errors").read_text(encoding="utf-8") == "first, in two lines\nsécond\n"
+    call(monkeypatch, failing(UnreachableError("no network")), "shapes")
+    records = [json.loads(line) for line in (tmp_path / "errors").read_text(encoding="utf-8").splitlines()]
+    assert [(record["reason"], record["unreachable"]) for record in records] == [
+        ("first, in two lines", False),
+        ("sécond", False),
+        ("no network", True),
+    ]
+    assert {record["stage"] for record in records} == {"test_cli@shapes"}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,21 @@ def test_an_interruption_is_status_130_and_says_nothing(
     assert call(monkeypatch, failing(KeyboardInterrupt()), "shapes") == 130
     assert capsys.readouterr() == ("", "")
     assert not (tmp_path / "errors").exists()
+
+
+def test_an_interruption_that_a_library_turns_into_its_own_error_is_one_still(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """torch.save, interrupted, raises a RuntimeError of an unexpected position."""
+
+    def main(dataset: str) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("unexpected pos 2529728 vs 2529680") from None
+
+    assert call(monkeypatch, main, "shapes") == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_second_run_of_the_same_cell_is_refused_and_of_another_is_not(

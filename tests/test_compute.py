@@ -1,39 +1,98 @@
 """stages/common/compute.py: the device and the precision."""
 
+import copy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from stages.common.compute import choose_compute, choose_device
+from stages.common.compute import Compute, choose_compute, choose_device, computes_bfloat16, slowdown_of_bfloat16
 from stages.common.distributed import Team
 from stages.common.errors import ProjectError
+from stages.common.network import strided_depthwise_in_float32
 from tests.conftest import PROJECT
+from tests.processor import processor
 
 
-def processor(monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "cpu_name": "x", **capabilities})
-
-
-@pytest.mark.parametrize("has", ["avx512_bf16", "amx_bf16"])
-def test_bfloat16_is_computed_without_a_word_where_the_processor_can(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], has: str
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True}, "bfloat16"),
+        ({"bf16": True}, "bfloat16"),
+        ({"avx512_f": True, "avx512_vnni": True, "avx512_bf16": False, "amx_bf16": False}, "float32"),
+        ({}, "float32"),
+    ],
+    ids=["AVX-512", "AMX", "Arm", "AVX-512 without bfloat16", "AVX2"],
+)
+def test_auto_is_bfloat16_where_the_processor_has_it_and_else_float32(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    capabilities: dict[str, bool],
+    precision: str,
 ) -> None:
-    processor(monkeypatch, **{has: True})
-    assert choose_compute("cpu", "bfloat16").precision == "bfloat16"
-    assert capsys.readouterr().err == ""
+    processor(monkeypatch, **capabilities)
+    assert choose_compute("cpu", "auto").precision == precision
+    for forced in ("bfloat16", "float32"):
+        assert choose_compute("cpu", forced).precision == forced
+    assert capsys.readouterr() == ("", "")
 
 
-def test_bfloat16_on_a_processor_without_it_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+@pytest.mark.parametrize(
+    ("limit", "precision"),
+    [
+        ("AVX2", "float32"),
+        ("avx512_core", "float32"),
+        ("AVX2_VNNI_2", "float32"),
+        ("AVX512_CORE_AMX", "bfloat16"),
+        ("", "bfloat16"),
+    ],
+)
+def test_a_processor_that_is_limited_counts_as_the_smaller_one(
+    monkeypatch: pytest.MonkeyPatch, variable: str, limit: str, precision: str
 ) -> None:
-    processor(monkeypatch, avx512_bf16=False)
-    assert choose_compute("cpu", "bfloat16").precision == "bfloat16"
-    assert "params.yaml can say precision: float32" in capsys.readouterr().err
-    choose_compute("cpu", "float32")
-    assert capsys.readouterr().err == ""
+    processor(monkeypatch, avx512_bf16=True)
+    monkeypatch.setenv(variable, limit)
+    assert choose_compute("cpu", "auto").precision == precision
+
+
+def test_auto_is_float32_where_an_older_torch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert choose_compute("cpu", "auto").precision == "float32"
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_on_a_gpu_is_what_it_computes_natively(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: asked.append(how) or native)
+    assert computes_bfloat16(torch.device("cuda")) is native
+    assert asked == [{"including_emulation": False}]
+    assert not computes_bfloat16(torch.device("mps"))
+
+
+def test_the_slowdown_is_measured_and_leaves_no_trace() -> None:
+    class Slow(nn.Module):
+        """A layer that takes a tenth of a second more in bfloat16."""
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if images.dtype == torch.bfloat16:
+                time.sleep(0.1)
+            return images
+
+    strided = nn.Conv2d(8, 8, 3, stride=2, groups=8)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), Slow(), nn.BatchNorm2d(8), strided, nn.Flatten(), nn.Dropout()).eval()
+    strided_depthwise_in_float32(network)
+    before, generator = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    assert slowdown_of_bfloat16(network, 8, Compute(torch.device("cpu"), "bfloat16")) > 2
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert not network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert torch.equal(torch.get_rng_state(), generator)
 
 
 def test_the_processors_own_capabilities_are_read() -> None:

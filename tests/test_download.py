@@ -212,7 +212,7 @@ def test_by_its_manifest_a_wrong_archive_is_refused_and_the_next_place_is_taken(
     wrong = pack(in_folder / "x/a.zip", PICTURES | {"data/val/bees/2.PNG": b"a wasp", "data/more.jpg": b"more"})
     write_params(in_folder, [wrong], {"manifest": "insects.sha256"})
     reason = r"1 of the 2 images in data/manifests/insects\.sha256 are missing or changed: val/bees/2\.PNG"
-    with pytest.raises(ProjectError, match=rf"x/a\.zip: {reason}\. Check"):
+    with pytest.raises(ProjectError, match=rf"x/a\.zip: {reason}\. Put the right file there"):
         main("insects")
     assert list((in_folder / "data/raw").iterdir()) == []
     write_params(in_folder, [wrong, pack(in_folder / "y/a.zip", PICTURES)], {"manifest": "insects.sha256"})

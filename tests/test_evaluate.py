@@ -68,7 +68,7 @@ def cell(in_folder: Path) -> tuple[str, str, str]:
     draw_data_set(paths.images("mine"))
     network = build("mobilenet_v3_small")
     set_last_layer(network, new_last_layer(network, 2))
-    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32)).save(
+    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32), "bfloat16").save(
         paths.model("mobilenet_v3_small", "mine", "frozen")
     )
     return "mobilenet_v3_small", "mine", "frozen"
@@ -82,7 +82,8 @@ def test_test_images_are_measured_apart(cell: tuple[str, str, str], capsys: pyte
     with_test = json.loads(paths.metrics(*cell).read_text())
     assert with_test | without == with_test
     assert (with_test["images"], with_test["test_images"]) == (10, 6)
-    assert set(with_test) - set(without) == {f"test_{name}" for name in without}
+    assert set(with_test) - set(without) == {f"test_{name}" for name in without if name != "precision"}
+    assert with_test["precision"] == "bfloat16"
     assert {row["file"].split("/")[0] for row in read_table(paths.predictions(*cell))} == {"val"}
     assert "of 10 val images wrong" in capsys.readouterr().out
 

@@ -66,7 +66,7 @@ def test_a_network_goes_the_whole_way(tmp_path: Path, name: str) -> None:
     assert not torch.equal(last.weight, weight)
     assert not torch.equal(next(network.parameters()), first)
 
-    Classifier(network.eval(), name, ["a", "b", "c"], preprocessing).save(tmp_path / "model.pt")
+    Classifier(network.eval(), name, ["a", "b", "c"], preprocessing, "float32").save(tmp_path / "model.pt")
     again = Classifier.load(tmp_path / "model.pt")
     assert torch.allclose(predict(again.network, images, compute), predict(network, images, compute), atol=1e-5)
 

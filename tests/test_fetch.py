@@ -18,7 +18,7 @@ import pytest
 from urllib3 import HTTPConnectionPool
 
 from stages.common import http_download
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 from stages.common.fetch import fetch
 
 Serve = Callable[[Path], str]
@@ -138,6 +138,67 @@ def test_one_error_names_every_place_with_its_reason(in_folder: Path, server: Se
         f" {stale}: is stale; http://127.0.0.1:{port}/a.zip: could not connect, or the connection broke. Check the"
         " network, or put the file into a folder and name that folder in the environment variable DATA_MIRROR"
     )
+
+
+BUSY, GONE = [(503, {}, b"")] * 5, [(404, {}, b"")]
+OFFLINE = (
+    "WARNING: Retrying (Retry(total=0)) after connection broken by 'ProxyError'\nERROR: No matching distribution\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("urls", "answers", "mirrored", "pip", "unreachable"),
+    [
+        (["http://127.0.0.1:1/a.zip"], [], None, "", True),
+        (["http://127.0.0.1:1/a.zip", "SERVER/a.zip"], BUSY, None, "", True),
+        (["SERVER/a.zip"], GONE, None, "", False),
+        (["http://127.0.0.1:1/a.zip", "SERVER/a.zip"], GONE, None, "", True),
+        (["http://127.0.0.1:1/a.zip", "SERVER/a.zip"], [(200, {}, b"stale")], None, "", False),
+        (["nowhere/a.zip"], [], None, "", False),
+        (["http://127.0.0.1:1/a.zip"], [], "other.zip", "", True),
+        (["http://127.0.0.1:1/a.zip"], [], "a.zip", "", False),
+        (["http://127.0.0.1:1/a.zip", "pypi:package==1.0/a.zip"], [], None, OFFLINE, True),
+        (["pypi:package==1.0/a.zip"], [], None, OFFLINE, True),
+        (["pypi:package==1.0/a.zip"], [], None, "ERROR: No matching distribution", False),
+    ],
+    ids=[
+        "no connection", "a busy server", "gone", "gone here, unreached there", "a wrong file", "no local file",
+        "the mirror lacks it", "the mirror's is wrong", "both offline", "pip is offline", "no such package",
+    ],
+)  # fmt: skip
+def test_it_is_this_machines_fault_if_a_place_that_may_have_it_was_not_reached(
+    in_folder: Path,
+    scripted: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    urls: list[str],
+    answers: list,
+    mirrored: str | None,
+    pip: str,
+    unreachable: bool,
+) -> None:
+    scripted.answers = list(answers)
+    monkeypatch.setattr(subprocess, "run", Pip({}, returncode=1, stderr=pip))
+    if mirrored:
+        write(in_folder / "mirror" / mirrored, "stale")
+        monkeypatch.setenv("DATA_MIRROR", "mirror")
+    with pytest.raises(ProjectError) as caught:
+        fetch([url.replace("SERVER", scripted.address) for url in urls], Taken(refused=("stale",)), progress=False)
+    assert isinstance(caught.value, UnreachableError) is unreachable
+
+
+def test_pip_itself_is_understood_where_it_is_offline(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with pytest.raises(UnreachableError, match=r"pip download no-such-package-here==1\.0 failed: ERROR: "):
+        fetch(["pypi:no-such-package-here==1.0/a.zip"], Taken(), progress=False)
+
+
+def test_what_is_said_of_a_path_is_not_to_check_the_network(in_folder: Path) -> None:
+    said = error_of(["data/embedded/a.zip"])
+    assert said.endswith("Put the right file there; git checkout brings back one of the repository's own")
 
 
 def test_a_body_that_breaks_off_is_not_taken(in_folder: Path, scripted: Scripted) -> None:

@@ -21,7 +21,7 @@ import pytest
 from urllib3.util import connection
 
 from stages.common import http_download
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 from stages.common.fetch import fetch
 from stages.common.files import sha256
 from stages.common.http_download import download
@@ -132,9 +132,10 @@ def get(url: str) -> bytes:
     return download(url, Path("a.zip"), progress=False).read_bytes()
 
 
-def error_of(url: str) -> str:
+def error_of(url: str, kind: type[ProjectError] | None = None) -> str:
     with pytest.raises(ProjectError) as caught:
         get(url)
+    assert kind in (None, caught.type)
     assert not Path("a.zip").exists()
     return str(caught.value)
 
@@ -425,7 +426,7 @@ def test_a_busy_server_is_asked_again_after_growing_waits(server: Server, waits:
 
 def test_a_server_that_stays_busy_is_given_up_after_five_requests(server: Server) -> None:
     server.answers = [answer(503, {}, b"busy")] * 9
-    assert error_of(server.url) == "the server answered 503 Service Unavailable"
+    assert error_of(server.url, UnreachableError) == "the server answered 503 Service Unavailable"
     assert len(server.asked) == 5
 
 
@@ -452,7 +453,7 @@ def test_a_busy_server_does_not_undo_what_came_before(server: Server) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_refusal_is_final(server: Server, waits: list[float], status: int) -> None:
     server.answers = [answer(status, {}, b"no")] * 2
-    assert error_of(server.url).startswith(f"the server answered {status} ")
+    assert error_of(server.url, ProjectError).startswith(f"the server answered {status} ")
     assert len(server.asked) == 1
     assert waits == []
     assert kept() == {}
@@ -474,7 +475,7 @@ def test_a_redirect_in_a_circle_is_an_error(server: Server, waits: list[float]) 
 
 def test_a_web_page_is_not_taken_and_nothing_of_it_is_kept(server: Server) -> None:
     server.answers = [answer(200, HTML | ETAG, b"<html>Sign in</html>")]
-    assert error_of(server.url) == "the server answered with a web page in place of the file"
+    assert error_of(server.url, ProjectError) == "the server answered with a web page in place of the file"
     assert len(server.asked) == 1
     assert kept() == {}
 
@@ -535,14 +536,33 @@ def test_a_proxy_that_does_not_let_through_is_blamed_at_once(
 ) -> None:
     monkeypatch.setenv("https_proxy", server.address if refuses else f"http://127.0.0.1:{closed_port()}")
     server.answers = [answer(403, {})] * 9
-    assert error_of("https://files.example/a.zip") == (
+    assert error_of("https://files.example/a.zip", UnreachableError) == (
         "the proxy that the environment names cannot be reached, or refused"
     )
     assert waits == []
 
 
+def test_a_proxy_that_wants_a_login_is_in_the_way(server: Server) -> None:
+    server.answers = [answer(407, {})] * 5
+    assert error_of(server.url, UnreachableError).startswith("the server answered 407 ")
+
+
+def test_a_server_that_swallows_connections_is_asked_once(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a firewall that drops what it does not let through."""
+    asked = []
+
+    def swallow(*arguments: object, **options: object) -> socket.socket:
+        asked.append(arguments)
+        raise TimeoutError
+
+    monkeypatch.setattr(connection, "create_connection", swallow)
+    assert error_of("http://files.example/a.zip", UnreachableError) == "the server did not answer in time"
+    assert (len(asked), waits) == (1, [])
+
+
 def test_a_server_that_is_not_there_is_an_error_at_once(waits: list[float]) -> None:
-    assert error_of(f"http://127.0.0.1:{closed_port()}/a.zip") == "could not connect, or the connection broke"
+    said = error_of(f"http://127.0.0.1:{closed_port()}/a.zip", UnreachableError)
+    assert said == "could not connect, or the connection broke"
     assert waits == []
 
 
@@ -565,7 +585,8 @@ def test_a_server_that_is_gone_in_the_middle_is_waited_for(
 
 def test_a_failed_secure_connection_is_said_to_be_one(server: Server) -> None:
     """As it is behind a proxy that puts its own certificates in the place of the servers'."""
-    assert error_of(server.url.replace("http", "https")).startswith("no secure connection (")
+    said = error_of(server.url.replace("http", "https"), UnreachableError)
+    assert said.startswith("no secure connection (")
 
 
 @pytest.mark.parametrize("url", ["http://", "http://[1/a.zip", "http://127.0.0.1:port/a.zip", "http://.example/a.zip"])

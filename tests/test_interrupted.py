@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.repro import LOCK, RWLOCK
+from scripts.graph import LOCK, RWLOCK
 from tests.conftest import Project, clean_environment, wait_for
 
 KILLS = 10
@@ -50,7 +50,7 @@ def kill(dvc: subprocess.Popen, whom: str) -> None:
 
 def remove_what_dvc_half_wrote(project: Project) -> None:
     """As `make repro` advises."""
-    check = "from scripts.repro import check_dvc_files; check_dvc_files()"
+    check = "from scripts.graph import check_dvc_files; check_dvc_files()"
     for file in (LOCK, RWLOCK):
         if f"{file} is damaged" in project.run("python", "-c", check, check=False):
             (project.folder / file).unlink()
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_at_once_without_a_stack_trace_and_a_second_run_is_refused(l
     first.send_signal(signal.SIGINT)
     printed, _ = first.communicate()
     assert time.monotonic() - before < 2
-    assert first.returncode == 130
+    assert first.returncode == 130, printed
     assert "Traceback" not in printed
     assert not (long_training.folder / "models/mobilenet_v2/shapes/unfrozen.pt.part").exists()
 

@@ -99,7 +99,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
     ("key", "value", "problem"),
     [
         ("seed", -1, "seed: Input should be greater than or equal to 0; received -1"),
-        ("precision", "float16", "precision: Input should be 'bfloat16' or 'float32'; received 'float16'"),
+        ("precision", "float16", "precision: Input should be 'auto', 'bfloat16' or 'float32'; received 'float16'"),
         ("models", {}, "models: Dictionary should have at least 1 item after validation, not 0; received {}"),
         ("models.resnet18.sha256", GONE, "models.resnet18.sha256: missing"),
         (
@@ -303,9 +303,9 @@ def test_a_name_that_dvc_cannot_carry_is_refused(in_folder: Path, section: str, 
         load(in_folder, params)
 
 
-@pytest.mark.parametrize("name", ["raw", "manifests"])
+@pytest.mark.parametrize("name", ["raw", "manifests", "embedded"])
 def test_a_data_set_cannot_have_the_name_of_another_folder_in_data(in_folder: Path, name: str) -> None:
-    problem = rf"^params\.yaml: datasets\.{name}: the names raw and manifests are taken by folders in data/$"
+    problem = rf"^params\.yaml: datasets\.{name}: the names raw, manifests and embedded are taken by folders in data/$"
     with pytest.raises(ProjectError, match=problem):
         load(in_folder, changed((f"datasets.{name}", {})))
 

@@ -1,12 +1,18 @@
 """The README's numbers are those of the metrics files."""
 
+import json
+import re
+import shutil
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from scripts.results import BEGIN, END, between_marks, results_table
+from stages.common import paths
 from stages.common.params import load_params
 from tests.conftest import PROJECT
+from tests.results import write_results
 
 
 def test_readme_shows_the_results_of_the_metrics_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,8 +20,20 @@ def test_readme_shows_the_results_of_the_metrics_files(monkeypatch: pytest.Monke
     readme = (PROJECT / "README.md").read_text()
     params = load_params()
     table = results_table(product(params.models, params.datasets))
-    assert "| mobilenet_v2 | cats_dogs | unfrozen |" in table
+    assert re.search(r"^\| mobilenet_v2 +\| cats_dogs +\| unfrozen +\| \w+ +\| \d+ of 500 ", table, re.M)
     assert readme == between_marks(readme, table, BEGIN, END), "the README's table is old: run make readme"
+
+
+def test_the_table_says_what_each_model_was_trained_in(in_folder: Path) -> None:
+    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
+    write_results("mobilenet_v2", "shapes", ["a", "b"], ["frozen", "unfrozen"])
+    path = paths.metrics("mobilenet_v2", "shapes", "unfrozen")
+    assert results_table([("mobilenet_v2", "shapes")]).count("| float32    |") == 2
+    for precision, shown in (("bfloat16", "bfloat16"), (None, "not recorded")):
+        content = json.loads(path.read_text()) | {"precision": precision}
+        path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+        line = results_table([("mobilenet_v2", "shapes")]).splitlines()[-1]
+        assert [cell.strip() for cell in line.split("|")][3:5] == ["unfrozen", shown]
 
 
 def test_only_what_is_between_the_marks_is_replaced() -> None:

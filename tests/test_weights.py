@@ -53,7 +53,7 @@ def fetched(file: Path) -> State:
 
 
 def refused(file: Path, problem: str) -> None:
-    with pytest.raises(ProjectError, match=rf"{file}: {problem}\. Check the network"):
+    with pytest.raises(ProjectError, match=rf"{file}: {problem}\. Put the right file there"):
         fetched(file)
     assert not Path("weights").exists() or list(Path("weights").iterdir()) == []
 

@@ -49,6 +49,7 @@ class ModelFile(BaseModel):
     crop: Pixels
     mean: Channels
     std: Channels
+    precision: str = "not recorded"  # by an earlier version
     state_dict: dict[str, Tensor]
 
     @model_validator(mode="after")
@@ -71,19 +72,22 @@ class Classifier:
     probabilities would depend on the device, and on the other images of its batch.
 
     The file is a dict that `torch.load(path, weights_only=True)` reads: network (torchvision's name), classes
-    (names, in the order of the outputs), resize, crop, mean, std, state_dict (torchvision's names).
+    (names, in the order of the outputs), resize, crop, mean, std, precision (that it was trained in), state_dict
+    (torchvision's names).
     """
 
     network: nn.Module
     name: str
     classes: list[str]
     preprocessing: Preprocessing
+    precision: str  # that it was trained in: bfloat16 or float32
 
     def save(self, path: Path) -> None:
         content: dict[str, object] = {
             "network": self.name,
             "classes": self.classes,
             **asdict(self.preprocessing),
+            "precision": self.precision,
             "state_dict": {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()},
         }
         save_tensors(path, content)
@@ -104,7 +108,7 @@ class Classifier:
             raise ProjectError(f"{path} is not a model that stages.train made: {_first_problem(error)}") from error
         network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         preprocessing = Preprocessing(content.resize, content.crop, content.mean, content.std)
-        return cls(network, content.network, content.classes, preprocessing)
+        return cls(network, content.network, content.classes, preprocessing, content.precision)
 
     def __call__(self, image: str | Path | Image.Image) -> Prediction:
         """

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import json
 import os
 import re
 import signal
@@ -15,9 +16,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stages.common import paths
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 
-# scripts/repro.py names a file here to hear why a cell failed; DVC itself says only that it did.
+# scripts/repro.py names a file here to hear why a stage failed, a line of JSON for each: DVC says only that it did.
 ERRORS_FILE = "REPRO_ERRORS_FILE"
 PARENT_CHECK_SECONDS = 0.5
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory")  # as torch says it, of CUDA and of the CPU
@@ -40,19 +41,33 @@ def run(main: Callable[..., None]) -> None:
     arguments = vars(parser.parse_args())
     if "DVC_ROOT" in os.environ:  # set by DVC for its stages
         threading.Thread(target=end_with_parent, daemon=True).start()
-    with one_line_errors(), _only_one("-".join([name.rpartition(".")[2], *arguments.values()])):
+    stage, key = name.rpartition(".")[2], "-".join(arguments.values())
+    with one_line_errors(f"{stage}@{key}"), _only_one(f"{stage}-{key}"):
         main(**arguments)
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """End the program with status 1 and one line on stderr for an error that the user can mend, 130 at Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
+def one_line_errors(stage: str = "") -> Iterator[None]:
+    """End the program with status 1 and one line on stderr for an error that the user can mend, 130 at Ctrl-C.
+
+    `stage` is the name that DVC gives to what is running.
+    """
+    interruptions = []
+
+    def interrupt(*_: object) -> None:
+        interruptions.append(True)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)  # see stages/__init__.py
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ProjectError, OSError, MemoryError, RuntimeError) as error:
+    except Exception as error:
+        if interruptions:  # which torch.save, for one, turns into an error of its own
+            sys.exit(130)
+        if not isinstance(error, ProjectError | OSError | MemoryError | RuntimeError):
+            raise
         if isinstance(error, RuntimeError) and not OUT_OF_MEMORY.search(str(error)):
             raise
         line = " ".join(str(error).split())
@@ -60,8 +75,9 @@ def one_line_errors() -> Iterator[None]:
             line = f"out of memory: a smaller batch_size in params.yaml needs less ({line})"
         print(f"error: {line}", file=sys.stderr)
         if os.environ.get(ERRORS_FILE):
+            record = {"stage": stage, "reason": line, "unreachable": isinstance(error, UnreachableError)}
             with Path(os.environ[ERRORS_FILE]).open("a", encoding="utf-8") as file:
-                print(line, file=file)
+                print(json.dumps(record), file=file)
         sys.exit(1)
 
 

@@ -15,28 +15,40 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 from stages.common.http_download import download
+
+ADVICE = "Check the network, or put the file into a folder and name that folder in the environment variable DATA_MIRROR"
+LOCAL_ADVICE = "Put the right file there; git checkout brings back one of the repository's own"
+PIP_NOT_CONNECTED = "after connection broken by"  # a warning of pip's; its last line then blames the package
 
 
 def fetch(urls: Sequence[str], accept: Callable[[Path], None], progress: bool = True) -> None:
     """Fetch from each of `urls` in turn until `accept`, called with the fetched file, raises no ProjectError.
 
     Raises:
+        UnreachableError: one of `urls` was not reached, and may have the file; no place gave a wrong one.
         ProjectError: no place gave an acceptable file; names each place with its reason.
     """
-    failures = []
-    for url in [*_mirrored(urls), *urls]:
+    failures, unreached, wrong = [], False, False
+    mirrored = _mirrored(urls)
+    for url in [*mirrored, *urls]:
         with tempfile.TemporaryDirectory(prefix="fetch-") as folder:
             try:
-                accept(_get(url, Path(folder), progress))
+                file = _get(url, Path(folder), progress)
             except ProjectError as error:
                 failures.append(f"{url}: {error}")
+                unreached |= url not in mirrored and isinstance(error, UnreachableError)
+                continue
+            try:
+                accept(file)
+            except ProjectError as error:
+                failures.append(f"{url}: {error}")
+                wrong = True
             else:
                 return
-    raise ProjectError(
-        f"{_file_name(urls[0])} is not to be had: {'; '.join(failures)}. Check the network, or put the file"
-        " into a folder and name that folder in the environment variable DATA_MIRROR"
+    raise (UnreachableError if unreached and not wrong else ProjectError)(
+        f"{_file_name(urls[0])} is not to be had: {'; '.join(failures)}. {ADVICE if _remote(urls) else LOCAL_ADVICE}"
     )
 
 
@@ -48,6 +60,10 @@ def _mirrored(urls: Sequence[str]) -> list[str]:
 def _file_name(url: str) -> str:
     path = urlsplit(url).path if _is_address(url) else url
     return unquote(PurePosixPath(path).name)
+
+
+def _remote(urls: Sequence[str]) -> bool:
+    return any(_is_address(url) or url.startswith("pypi:") for url in urls)
 
 
 def _is_address(url: str) -> bool:
@@ -77,14 +93,15 @@ def _project() -> Path:
 
 def _from_package(spec: str, folder: Path) -> Path:
     requirement, _, member = spec.partition("/")
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--retries", "2"]
     # pip's notice of a newer pip would come last on stderr, in the place of the reason
     command = [*pip, "--disable-pip-version-check", "--dest", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         last = (done.stderr.strip() or "no wheel came").splitlines()[-1]
-        raise ProjectError(f"pip download {requirement} failed: {last}")
+        kind = UnreachableError if PIP_NOT_CONNECTED in done.stderr else ProjectError
+        raise kind(f"pip download {requirement} failed: {last}")
     target = folder / _file_name(member)
     with zipfile.ZipFile(wheels[0]) as wheel:
         if member not in wheel.namelist():

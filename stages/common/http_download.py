@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import requests
-from requests.exceptions import ChunkedEncodingError, ProxyError, SSLError
+from requests.exceptions import ChunkedEncodingError, ConnectTimeout, ProxyError, SSLError
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, InvalidHeader, NewConnectionError
 from urllib3.util import Retry
 
 from stages.common import paths
-from stages.common.errors import ProjectError
+from stages.common.errors import ProjectError, UnreachableError
 
 CHUNK = 1 << 16  # bytes
 CONNECT_TIMEOUT, STALL_TIMEOUT = 10, 60  # seconds; the second is the longest wait for the next byte
 TRIES = 5  # in a row, without one new byte
 FIRST_WAIT = 1.0  # seconds; each further wait is twice as long
+PROXY_WANTS_A_LOGIN = 407
 LONGEST_WAIT = 120  # seconds; a server that asks for more is given up
 
 
@@ -34,7 +35,8 @@ def download(url: str, target: Path, progress: bool = True) -> Path:
     reached at all. What came before a connection broke for good is kept, and the next call goes on from there.
 
     Raises:
-        ProjectError: the file is not to be had whole.
+        UnreachableError: no server answered, it is not well, or the connection broke.
+        ProjectError: the server answered, but not with the file.
     """
     part = paths.SCRATCH / "downloads" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{target.name}"
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +51,8 @@ def download(url: str, target: Path, progress: bool = True) -> Path:
                 failures = 1 if _size(part) > reached else failures + 1
                 reached = max(reached, _size(part))
                 if failures == TRIES or not _worth_another_try(error, came=reached > at_start):
-                    raise ProjectError(_reason(error)) from error
+                    kind = UnreachableError if _of_the_way(error) else ProjectError
+                    raise kind(_reason(error)) from error
                 asked = _asked_wait(error)
                 time.sleep(FIRST_WAIT * 2 ** (failures - 1) if asked is None else asked)
     shutil.move(part, target)  # which may be on another disk
@@ -135,12 +138,17 @@ def _size(path: Path) -> int:
 
 def _worth_another_try(error: Exception, came: bool) -> bool:
     """Time-outs, what broke on the way and busy servers; servers that cannot be reached only if something `came`."""
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, ProxyError | ConnectTimeout) or isinstance(cause, NewConnectionError):
+        return came
+    return _of_the_way(error) and (_asked_wait(error) or 0) <= LONGEST_WAIT
+
+
+def _of_the_way(error: Exception) -> bool:
+    """Whether it tells of the way to the server, or of a server that is not well, and nothing of the file."""
     if isinstance(error, requests.HTTPError):
         status = error.response.status_code
-        return (status == 429 or status >= 500) and (_asked_wait(error) or 0) <= LONGEST_WAIT
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(error, ProxyError) or isinstance(cause, NewConnectionError):
-        return came
+        return status in (PROXY_WANTS_A_LOGIN, 429) or status >= 500
     return isinstance(error, requests.ConnectionError | requests.Timeout | ChunkedEncodingError | CutOffError)
 
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from stages.common.errors import ProjectError
 
 PARAMS_FILE = Path("params.yaml")
-RESERVED = ("raw", "manifests")  # folders in data/ that are no data sets
+RESERVED = ("raw", "manifests", "embedded")  # folders in data/ that are no data sets
 VIT_CROP = 224  # pixels; a ViT has an embedding for each place in an image of one size
 
 OTHER_NAMES = {  # what people know these settings as
@@ -55,7 +55,7 @@ def _name(name: str) -> str:
 
 def dataset_name(name: str) -> str:
     if name in RESERVED:
-        raise ValueError(f"the names {' and '.join(RESERVED)} are taken by folders in data/")
+        raise ValueError(f"the names {', '.join(RESERVED[:-1])} and {RESERVED[-1]} are taken by folders in data/")
     return _name(name)
 
 
@@ -191,7 +191,7 @@ class Runtime(Strict):
 
 class Params(Strict):
     seed: Annotated[int, Field(ge=0)]
-    precision: Literal["bfloat16", "float32"]
+    precision: Literal["auto", "bfloat16", "float32"]
     models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
     downloads: dict[DatasetName, Download]
     datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
