@@ -6,7 +6,6 @@ Out: nothing
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -117,21 +116,6 @@ def test_an_interruption_is_status_130_and_says_nothing(
     assert call(monkeypatch, failing(KeyboardInterrupt()), "shapes") == 130
     assert capsys.readouterr() == ("", "")
     assert not (tmp_path / "errors").exists()
-
-
-def test_an_interruption_that_a_library_turns_into_its_own_error_is_one_still(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """torch.save, interrupted, raises a RuntimeError of an unexpected position."""
-
-    def main(dataset: str) -> None:
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            raise RuntimeError("unexpected pos 2529728 vs 2529680") from None
-
-    assert call(monkeypatch, main, "shapes") == 130
-    assert capsys.readouterr() == ("", "")
 
 
 def test_a_second_run_of_the_same_cell_is_refused_and_of_another_is_not(

@@ -106,7 +106,7 @@ def test_another_checksum_is_refused_and_the_next_place_is_taken(
     (in_folder / "served").mkdir()
     wrong, right = save({**whole, "more": torch.zeros(1)}), save(whole, "served/right.pth")
     write_params("mobilenet_v2", [wrong], sha256_of(right))
-    problem = f"expected sha256 {sha256_of(right)}, received {sha256_of(wrong)} ({wrong.stat().st_size} bytes). Check"
+    problem = f"expected sha256 {sha256_of(right)}, received {sha256_of(wrong)} ({wrong.stat().st_size} bytes). Put"
     with pytest.raises(ProjectError, match=re.escape(problem)):
         main("mobilenet_v2")
     assert not OUT.exists()

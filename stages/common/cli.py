@@ -52,22 +52,12 @@ def one_line_errors(stage: str = "") -> Iterator[None]:
 
     `stage` is the name that DVC gives to what is running.
     """
-    interruptions = []
-
-    def interrupt(*_: object) -> None:
-        interruptions.append(True)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)  # see stages/__init__.py
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see stages/__init__.py
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:
-        if interruptions:  # which torch.save, for one, turns into an error of its own
-            sys.exit(130)
-        if not isinstance(error, ProjectError | OSError | MemoryError | RuntimeError):
-            raise
+    except (ProjectError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not OUT_OF_MEMORY.search(str(error)):
             raise
         line = " ".join(str(error).split())

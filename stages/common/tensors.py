@@ -1,9 +1,11 @@
 """Files of tensors: written whole, and read as data only, so that no file can run code."""
 
 import errno
+import signal
 import warnings
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,24 @@ from stages.common.files import written_whole
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Raises OSError where the disk is full; torch by itself hides that behind a RuntimeError."""
-    with written_whole(path) as part, part.open("wb") as file:
+    with _ctrl_c_waits(), written_whole(path) as part, part.open("wb") as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:
             raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Until the end: torch.save, interrupted, raises an error of its own or aborts the process."""
+    waiting = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
 
 
 def load_tensors(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
