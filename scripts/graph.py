@@ -15,7 +15,7 @@ BEFORE_TRAINING = ("download", "arrange", "weights", "features")
 STAGES = (*BEFORE_TRAINING, "learning_curve", "train", "evaluate", "compare")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Cell:
     """One network on one data set."""
 

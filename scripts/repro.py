@@ -26,7 +26,7 @@ from stages.common.files import list_files, read_json
 from stages.common.params import Params, load_params
 
 # Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
-# of a slower processor (docs/benchmark.md).
+# of a slower processor; docs/benchmark.md has the faster one's bfloat16.
 SECONDS_PER_IMAGE = {"bfloat16": (0.012, 0.035), "float32": (0.036, 0.061)}
 MEASURED = ("mobilenet_v2", "resnet18")  # the networks that this is true of, more or less
 

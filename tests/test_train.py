@@ -40,6 +40,11 @@ def project(in_folder: Path) -> Path:
     return in_folder
 
 
+def set_precision(precision: str) -> None:
+    path = Path("params.yaml")
+    path.write_text(path.read_text().replace("precision: auto", f"precision: {precision}"))
+
+
 def test_train_images_are_augmented_and_val_images_are_not(project: Path) -> None:
     params = load_params()
     augment = params.variants["unfrozen"].augment
@@ -80,8 +85,7 @@ def test_the_precision_that_was_used_is_said_and_stands_in_the_model(
     used: str,
 ) -> None:
     processor(monkeypatch, avx512_bf16=native)
-    path = project / "params.yaml"
-    path.write_text(path.read_text().replace("precision: auto", f"precision: {setting}"))
+    set_precision(setting)
     train.main("mobilenet_v2", "mine", "unfrozen")
     said = capsys.readouterr()
     assert f"training all layers of mobilenet_v2 on cpu in {used}\n" in said.out
@@ -93,8 +97,7 @@ def test_forcing_bfloat16_where_it_is_emulated_says_how_slow_that_is(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor(monkeypatch)
-    path = project / "params.yaml"
-    path.write_text(path.read_text().replace("precision: auto", "precision: bfloat16"))
+    set_precision("bfloat16")
     train.main("mobilenet_v2", "mine", "unfrozen")
     line = r"warning: params\.yaml: precision is bfloat16, .* a step takes about \d+(\.\d+)? times as long as .*\n"
     assert re.fullmatch(line, capsys.readouterr().err)
@@ -104,8 +107,7 @@ def test_a_last_layer_is_trained_in_float32_whatever_the_setting(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor(monkeypatch)
-    path = project / "params.yaml"
-    path.write_text(path.read_text().replace("precision: auto", "precision: bfloat16"))
+    set_precision("bfloat16")
     split = {"embeddings": torch.randn(16, 1280), "labels": torch.arange(16) % 2}
     paths.features("mobilenet_v2", "mine").parent.mkdir(parents=True)
     torch.save({"classes": ["a", "b"], "train": split, "val": split}, paths.features("mobilenet_v2", "mine"))
