@@ -23,7 +23,7 @@ plots: env  ## write one page of all results, work/results/index.html; it opens 
 	@python -m scripts.page
 
 serve: env  ## a page that shows what a model says of your pictures: make serve MODEL=FILE
-	$(if $(MODEL),,$(error usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.pt [PORT=8000]))
+	$(if $(MODEL),,$(error usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.safetensors [PORT=8000]))
 	@python -m scripts.serve "$$MODEL" $(if $(PORT),--port "$$PORT")
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone

@@ -8,7 +8,7 @@ python -m scripts.add --model efficientnet_b0        a classifier of torchvision
 import argparse
 from pathlib import Path
 
-from stages.common.cli import end_at_ctrl_c, one_line_errors
+from stages.ground.cli import end_at_ctrl_c, one_line_errors
 
 
 def main() -> None:
@@ -28,11 +28,11 @@ def main() -> None:
     with one_line_errors():
         if arguments.model:
             end_at_ctrl_c()
-            from scripts.add_network import add_network  # imports torch, which takes seconds
+            from scripts.adding.network import add_network  # imports torch, which takes seconds
 
             add_network(arguments.model)
         else:
-            from scripts.add_images import add_images
+            from scripts.adding.images import add_images
 
             add_images(*images, arguments.labels, arguments.allow_duplicates)
 

@@ -2,11 +2,11 @@
 
 python -m scripts.benchmark [--repeats 3] [--network mobilenet_v2] [--dataset ants_bees]
 
-In scratch copies of the project, in work/benchmark, the usual script (scripts/plain_recipe.py) and this project's
-stages run in turn, on the same images with the same weights, for ten epochs each, with seeds 0, 1, …; what is reported
-are medians of times, of the ratios within each run, since machines are noisy, and means of accuracies. Nothing else
-should run meanwhile. A network whose weights are not in weights/ gets some drawn from a seed: they serve for times, and
-its accuracies mean nothing.
+In scratch copies of the project, in work/benchmark, the usual script (scripts/measuring/plain_recipe.py) and this
+project's stages run in turn, on the same images with the same weights, for ten epochs each, with seeds 0, 1, …; what is
+reported are medians of times, of the ratios within each run, since machines are noisy, and means of accuracies. Nothing
+else should run meanwhile. A network whose weights are not in weights/ gets some drawn from a seed: they serve for
+times, and its accuracies mean nothing.
 """
 
 import argparse
@@ -23,15 +23,16 @@ from typing import Any
 import torch
 import yaml
 
-from scripts.comparison import NEVER, Row, report
+from scripts.measuring.comparison import NEVER, Row, report
+from scripts.measuring.scratch_copy import copy_project
 from scripts.results import between_marks
-from scripts.scratch_copy import copy_project
-from stages.common import paths
-from stages.common.cli import one_line_errors
-from stages.common.errors import ProjectError
-from stages.common.files import read_table, sha256, written_whole
-from stages.common.network import build
-from stages.common.params import PARAMS_FILE, known_as, load_params
+from stages.ground import paths
+from stages.ground.cli import one_line_errors
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_table, sha256, written_whole
+from stages.ground.params import PARAMS_FILE, known_as
+from stages.networks.network import build
+from stages.settings import load_params
 
 PROJECT = paths.SCRATCH / "benchmark/project"  # as it is at the start: it may be edited meanwhile
 RUN = paths.SCRATCH / "benchmark/run"
@@ -85,7 +86,7 @@ def marks(network: str) -> tuple[str, str]:
 def run_once(network: str, drawn: bool, datasets: list[str], seed: int) -> tuple[list[Row], list[Row]]:
     """Everything of one network, from the archives on: seconds, and accuracies unless its weights are `drawn`."""
     prepare(network, drawn, datasets, seed)
-    ours = timed(*REPRO, *(target for dataset in datasets for target in targets(network, dataset)))
+    ours = timed(*REPRO, *(target(network, dataset) for dataset in datasets))
     times: list[Row] = []
     accuracies: list[Row] = []
     usual = without = 0.0
@@ -97,23 +98,24 @@ def run_once(network: str, drawn: bool, datasets: list[str], seed: int) -> tuple
         usual, without = usual + frozen.total + unfrozen.total, without + light.total + unfrozen.total
         stages = timed_stage("features", *cell[:2]) + timed_stage("train", *cell) + timed_stage("evaluate", *cell)
         last = val_accuracies(*cell)[-1]
-        training, target = timed_training(network, dataset), unfrozen.accuracies[-1]
+        training, last_usual = timed_training(network, dataset), unfrozen.accuracies[-1]
         times += [
             row("frozen, features to evaluation", frozen.total, light.total, stages),
             row("frozen, another learning rate", frozen.total, light.total, timed_with_other_lr(network, dataset)),
             row("unfrozen training", unfrozen.total, None, training.total),
         ]
         if not drawn:
-            reached = (unfrozen.first_at(target), None, training.first_at(target))
+            reached = (unfrozen.first_at(last_usual), None, training.first_at(last_usual))
             times.append(row("unfrozen, until the usual script's last accuracy", *reached))
             accuracies.append(row("frozen", frozen.accuracies[-1], light.accuracies[-1], last))
-            accuracies.append(row("unfrozen", target, None, training.accuracies[-1]))
+            accuracies.append(row("unfrozen", last_usual, None, training.accuracies[-1]))
     times.append(Row(network, " + ".join(datasets), "the whole dvc repro", usual, without, ours))
     return times, accuracies
 
 
-def targets(network: str, dataset: str) -> tuple[str, str]:
-    return f"compare@{network}-{dataset}", f"learning_curve@{network}-{dataset}"
+def target(network: str, dataset: str) -> str:
+    """The stage that all others of this cell come before."""
+    return f"draw@{network}-{dataset}"
 
 
 def prepare(network: str, drawn: bool, datasets: list[str], seed: int) -> None:
@@ -155,7 +157,13 @@ class Training:
 
 
 def plain(network: str, dataset: str, seed: int, *options: str) -> Training:
-    command = [sys.executable, "-m", "scripts.plain_recipe", str(paths.images(dataset)), str(paths.weights(network))]
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.measuring.plain_recipe",
+        str(paths.images(dataset)),
+        str(paths.weights(network)),
+    ]
     start = time.perf_counter()
     done = subprocess.run(
         [*command, network, "--seed", str(seed), *options], cwd=RUN, capture_output=True, text=True, check=False
@@ -187,7 +195,7 @@ def timed_with_other_lr(network: str, dataset: str) -> float:
     """The seconds of `dvc repro` with another learning rate of the frozen variant; params.yaml is then as before."""
     lr = load_params(RUN / PARAMS_FILE).variants["frozen"].lr
     change_params(lambda params: params["variants"]["frozen"].update(lr=2 * lr))
-    seconds = timed(*REPRO, *targets(network, dataset))
+    seconds = timed(*REPRO, target(network, dataset))
     change_params(lambda params: params["variants"]["frozen"].update(lr=lr))
     return seconds
 

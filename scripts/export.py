@@ -12,22 +12,19 @@ Exit status: 0 written, 1 not, 2 wrong arguments, 130 interrupted.
 """
 
 import argparse
-import copy
-import importlib.util
 import json
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stages.common.cli import end_at_ctrl_c, one_line_errors
-from stages.common.errors import ProjectError
-from stages.common.files import written_whole
+import numpy as np
+from PIL import Image
 
-if TYPE_CHECKING:  # imported where they are used, since that takes seconds
-    from torch import Tensor
-    from torch.export import ExportedProgram
-
-    from stages.common.classifier import Classifier
+from stages.ground.cli import importing_torch, one_line_errors
+from stages.ground.errors import ProjectError
+from stages.ground.files import written_whole
+from stages.models.classifier import Classifier
+from stages.models.model_file import ModelFile
+from stages.preprocessing.inputs import to_input
+from stages.statistics.scores import softmax
 
 SUFFIXES = {"onnx": ".onnx", "torch.export": ".pt2"}
 TOLERANCE = 1e-4  # of a probability
@@ -52,26 +49,24 @@ def export(model: Path, form: str, output: Path) -> float:
     """Write `model` to `output` as `onnx` or `torch.export`; the largest difference of a probability.
 
     Raises:
-        ProjectError: nothing was written: a package is missing, `model` is none, `output` is in the way, or what was
-            to be written disagrees.
+        ProjectError: nothing was written: `model` is none, `output` is in the way, or what was to be written disagrees.
     """
-    if form == "onnx":
-        require("onnxscript", "onnxruntime")
     if output.is_dir() or (output.exists() and output.samefile(model)):
         raise ProjectError(f"{output} is a folder, or the model itself: name another file with --output")
-    end_at_ctrl_c()
-    from stages.common.classifier import Classifier
-    from stages.common.images import to_input
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there is something to clean up
     classifier = Classifier.load(model)
     squares = draw_squares(classifier.preprocessing.resize)
-    images, expected = to_input(squares, classifier.preprocessing), classifier.logits(squares).softmax(1)
-    write, run = (write_onnx, run_onnx) if form == "onnx" else (write_pt2, run_pt2)
+    images, expected = to_input(squares, classifier.preprocessing), softmax(classifier.logits(squares))
+    if form == "onnx":
+        from scripts.using.onnx_file import run_onnx as run
+        from scripts.using.onnx_file import write_onnx as write
+    else:
+        with importing_torch():
+            from scripts.using.pt2_file import run_pt2 as run
+            from scripts.using.pt2_file import write_pt2 as write
     with written_whole(output) as part:
-        write(trace(classifier), metadata(classifier), part)
-        given = run(part, [images, images[:1]])
-        difference = max((given[0] - expected).abs().max().item(), (given[1] - expected[:1]).abs().max().item())
+        write(classifier.file, metadata(classifier.file), part)
+        of_all, of_one = run(part, [images, images[:1]])
+        difference = float(max(np.abs(of_all - expected).max(), np.abs(of_one - expected[:1]).max()))
         if not difference <= TOLERANCE:
             raise ProjectError(
                 f"{output} was not written: a probability differed by {difference:.2g} from that of {model};"
@@ -80,80 +75,18 @@ def export(model: Path, form: str, output: Path) -> float:
     return difference
 
 
-def require(*packages: str) -> None:
-    if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-        raise ProjectError(f"not installed: {' and '.join(missing)}; run make env, or pip install {' '.join(missing)}")
-
-
-def draw_squares(side: int) -> "Tensor":
+def draw_squares(side: int) -> np.ndarray:
     """Smooth blots of colour, the same each time: (DRAWN, 3, side, side) uint8"""
-    import torch
-    from torch.nn import functional as F
-
-    coarse = torch.rand(DRAWN, 3, 7, 7, generator=torch.Generator().manual_seed(0))
-    return (F.interpolate(coarse, size=side, mode="bilinear") * 255).round().to(torch.uint8)
+    coarse = np.random.default_rng(0).integers(0, 256, (DRAWN, 7, 7, 3), np.uint8)
+    blots = [Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR) for image in coarse]
+    return np.stack([np.asarray(image).transpose(2, 0, 1) for image in blots])
 
 
-def trace(classifier: "Classifier") -> "ExportedProgram":
-    """The network and a softmax after it, for any number of images."""
-    import torch
-    from torch import nn
-
-    network = nn.Sequential(copy.deepcopy(classifier.network), nn.Softmax(dim=1))
-    network.to(memory_format=torch.contiguous_format)  # pt2 warns of channels last
-    images = torch.zeros(2, 3, classifier.preprocessing.crop, classifier.preprocessing.crop)
-    program = torch.export.export(network, (images,), dynamic_shapes=({0: torch.export.Dim("N")},))
-    for module in program.graph_module.modules():
-        if isinstance(module, torch.fx.GraphModule):
-            for node in module.graph.nodes:
-                node.meta.pop("stack_trace", None)  # which holds this machine's paths
-    return program
-
-
-def metadata(classifier: "Classifier") -> dict[str, str]:
-    look = classifier.preprocessing
+def metadata(file: ModelFile) -> dict[str, str]:
+    look = file.preprocessing
     numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std}
-    values = {"classes": classifier.classes, **numbers}
-    return {"network": classifier.name} | {key: json.dumps(value) for key, value in values.items()}
-
-
-def write_onnx(program: "ExportedProgram", properties: dict[str, str], path: Path) -> None:
-    """By torch's own exporter, in the opset that it recommends."""
-    import torch
-
-    written = torch.onnx.export(
-        program,
-        input_names=["images"],
-        output_names=["probabilities"],
-        dynamic_shapes=({0: "N"},),
-        verbose=False,
-    )
-    assert written is not None
-    written.model.metadata_props.update(properties)
-    written.save(path)
-
-
-def run_onnx(path: Path, batches: "list[Tensor]") -> "list[Tensor]":
-    import onnxruntime
-    import torch
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return [torch.from_numpy(session.run(["probabilities"], {"images": images.numpy()})[0]) for images in batches]
-
-
-def write_pt2(program: "ExportedProgram", properties: dict[str, str], path: Path) -> None:
-    import torch
-
-    with path.open("wb") as file:
-        torch.export.save(program, file, extra_files={"metadata.json": json.dumps(properties)})
-
-
-def run_pt2(path: Path, batches: "list[Tensor]") -> "list[Tensor]":
-    import torch
-
-    with path.open("rb") as file, torch.inference_mode():
-        network = torch.export.load(file).module()
-        return [network(images) for images in batches]
+    values = {"classes": file.classes, **numbers}
+    return {"network": file.network} | {key: json.dumps(value) for key, value in values.items()}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,12 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from scripts.charts import curve_charts
+from scripts.reporting.charts import curve_charts
 from scripts.results import HEADER, result_rows
-from stages.common import paths
-from stages.common.errors import ProjectError
-from stages.common.files import read_table, written_whole
-from stages.common.params import Params, load_params
+from stages.ground import paths
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_table, written_whole
+from stages.settings import Params, load_params
 
 PAGE = paths.SCRATCH / "results/index.html"
 VEGA = paths.SCRATCH / "vega.js"
@@ -41,7 +42,7 @@ class Kind:
 
 
 COMPARISON = Kind(
-    paths.comparison,
+    partial(paths.figure, name="comparison"),
     "Comparison",
     "Curves of loss and accuracy over the epochs, one column for each variant",
     "Each variant has a column, with loss above and accuracy below: thick is val, thin and dashed the running train"
@@ -49,21 +50,21 @@ COMPARISON = Kind(
 )
 OF_CELL = (
     Kind(
-        paths.accuracy,
+        partial(paths.figure, name="accuracy"),
         "Accuracy with its interval",
         "The val accuracy of each variant as a dot, with its 95 % interval as a line",
         "Dots are accuracies, lines their 95 % intervals; whether two variants differ is what the p-value in the table"
         " says, since both are judged on the same images.",
     ),
     Kind(
-        paths.learning_curve_figure,
+        partial(paths.figure, name="learning_curve"),
         "Learning curve",
         "Val accuracy against the number of train images",
         "The further right, the more train images: where the mean still rises at its end, and by more than the points"
         " scatter, more images are likely to help.",
     ),
     Kind(
-        paths.embeddings,
+        partial(paths.figure, name="embeddings"),
         "Embeddings",
         "The images as points in two dimensions, by class",
         "Each point is an image as the pretrained network sees it: classes that lie apart are easy for a last layer"
@@ -72,20 +73,20 @@ OF_CELL = (
 )
 OF_VARIANT = (
     Kind(
-        paths.reliability,
+        partial(paths.variant_figure, name="reliability"),
         "Reliability",
         "The share of right answers against the probability that the network gave them",
         "On the diagonal the network is right as often as it says; below it, it is too sure of itself.",
     ),
     Kind(
-        paths.trained_embeddings,
+        partial(paths.variant_figure, name="embeddings"),
         "Embeddings and mistakes",
         "The val images as points in two dimensions, by class, with a ring around each mistake",
         "Each point is a val image as this trained network sees it, rings are mistakes: amid another class the image"
         " looks to it like that class, where classes meet it was undecided.",
     ),
     Kind(
-        paths.mistakes,
+        partial(paths.variant_figure, name="mistakes"),
         "Mistakes",
         "The wrongly classified val images, each with its class, the network's answer and its probability",
         "The val images that it got wrong, the surest answers first: look for wrong labels and for what they share.",
@@ -187,7 +188,7 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
     except (ValueError, KeyError, TypeError) as error:
         raise ProjectError(
             f"a file of {model} on {dataset} in metrics/ or plots/ is not as its stage wrote it ({error!r});"
-            f" `git checkout` brings it back, or `dvc repro --force compare@{model}-{dataset}` makes it anew"
+            f" `git checkout` brings it back, or `dvc repro --force draw@{model}-{dataset}` makes it anew"
         ) from error
 
 

@@ -15,7 +15,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stages.common.cli import end_at_ctrl_c, one_line_errors
+from stages.ground.cli import end_at_ctrl_c, one_line_errors
+from stages.models.classifier import Classifier
+from stages.pictures.picture import find_pictures
 
 
 def main() -> int:
@@ -41,10 +43,7 @@ def become_a_filter() -> None:
 
 def predict(model: str, names: Iterable[str], as_json: bool) -> int:
     """Print what `model` says of the pictures that `names` stand for; the exit status."""
-    from stages.common.classifier import Classifier  # takes seconds: torch
-    from stages.common.compute import choose_device
-
-    classifier = Classifier.load(model, choose_device("auto"))
+    classifier = Classifier.load(model)
     status = 0
     if not as_json:
         print("file", "class", "probability", sep="\t", flush=True)
@@ -63,8 +62,6 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
 
 def listed(folder: str) -> list[str]:
     """The pictures below it, and the folders that cannot be read, each of which is an error of its own."""
-    from stages.common.pictures import find_pictures
-
     unreadable: list[str] = []
     found = find_pictures(Path(folder), on_error=lambda error: unreadable.append(os.fsdecode(error.filename)))
     return [*map(str, found), *unreadable]

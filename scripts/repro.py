@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-from scripts.graph import BEFORE_TRAINING, Cell, Changes, changes
+from scripts.reporting.graph import BEFORE_TRAINING, Cell, Changes, changes
 from scripts.results import results_table
-from stages.common import paths
-from stages.common.cli import ERRORS_FILE, one_line_errors
-from stages.common.errors import ProjectError
-from stages.common.fetch import ADVICE
-from stages.common.files import list_files, read_json
-from stages.common.params import Params, load_params
+from stages.fetching.fetch import ADVICE
+from stages.ground import paths
+from stages.ground.cli import ERRORS_FILE, one_line_errors
+from stages.ground.errors import ProjectError
+from stages.ground.files import list_files, read_json
+from stages.settings import Params, load_params
 
 # Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
 # of a slower processor; docs/benchmark.md has the faster one's bfloat16.
@@ -138,9 +138,9 @@ def rebuild_all(rebuilding: Rebuilding, params: Params) -> None:
     left = changes()
     for cell in filter(rebuilding.possible, rebuilding.cells):
         print(f"Now the rest of {cell}{estimate(cell, params, left)}\n", flush=True)
-        targets = (f"{stage}@{cell.model}-{cell.dataset}" for stage in ("compare", "learning_curve"))
-        if not rebuilding.run("--keep-going", *targets):
-            rebuilding.failures.append(unexplained(cell, f"compare@{cell.model}-{cell.dataset}", params))
+        target = f"draw@{cell.model}-{cell.dataset}"
+        if not rebuilding.run("--keep-going", target):
+            rebuilding.failures.append(unexplained(cell, target, params))
 
 
 def estimate(cell: Cell, params: Params, left: Changes) -> str:
@@ -153,7 +153,7 @@ def estimate(cell: Cell, params: Params, left: Changes) -> str:
     )
     if not passes or cell.model not in MEASURED:
         return ""
-    from stages.common.compute import choose_compute  # torch takes seconds, and the frozen variants come first
+    from stages.training.compute import choose_compute  # torch takes seconds, and the frozen variants come first
 
     compute = choose_compute(params.runtime.device, params.precision)
     if compute.device.type != "cpu":
@@ -174,7 +174,7 @@ def report(rebuilding: Rebuilding, cells: list[Cell], params: Params) -> int:
         print("\nResults on the val images; each variant against the first, by the exact McNemar test:\n")
         print(results_table((cell.model, cell.dataset) for cell in done))
     for cell in done:
-        print(f"done         {cell}: {paths.comparison(cell.model, cell.dataset)}")
+        print(f"done         {cell}: {paths.figure(cell.model, cell.dataset, 'comparison')}")
     for cell in unreached:
         print(f"not reached  {cell}: {standing(cell, after, params)}")
     for cell in failed:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
-from stages.common import paths
-from stages.common.files import written_whole
-from stages.common.params import load_params
-from stages.common.statistics import p_value_text
+from stages.ground import paths
+from stages.ground.files import written_whole
+from stages.settings import load_params
+from stages.statistics.inference import p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"

@@ -30,8 +30,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from stages.common.cli import end_at_ctrl_c, one_line_errors
-from stages.common.errors import ProjectError
+from scripts.using.explanation import explain
+from stages.explain import looker
+from stages.ground.cli import end_at_ctrl_c, one_line_errors
+from stages.ground.errors import ProjectError
+from stages.models.classifier import Classifier
 
 PAGE = Path(__file__).with_suffix(".html")
 LIMIT = 20 * 2**20  # bytes of a file; the page has the same
@@ -69,11 +72,8 @@ def main() -> None:
 
 def serve(model: str, port: int) -> None:
     with listen(port) as listening:
-        from scripts.explain import explain  # takes seconds: torch
-        from stages.common.classifier import Classifier
-        from stages.common.compute import choose_device
-
-        server = make_server(partial(explain, Classifier.load(model, choose_device("auto"))))
+        classifier = Classifier.load(model)
+        server = make_server(partial(explain, classifier, looker(classifier)))
         print(f"http://127.0.0.1:{listening.getsockname()[1]} shows what {model} sees; Ctrl-C ends it", flush=True)
         server.run([listening])
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-# As long as a stage is importing torch, Ctrl-C ends it at once and without a stack trace; stages/common/cli.py
+# As long as a stage is importing torch, Ctrl-C ends it at once and without a stack trace; stages/ground/cli.py
 # takes over from there.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from stages.common import paths
-from stages.common.cli import run
-from stages.common.errors import ProjectError
-from stages.common.files import sha256, written_whole
-from stages.common.manifest import locate
-from stages.common.params import Dataset, Runtime, known_as, load_params
-from stages.common.pictures import find_pictures, of_each, read_picture
+from stages.datasets.manifest import locate
+from stages.datasets.settings import Dataset
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.errors import ProjectError
+from stages.ground.files import sha256, written_whole
+from stages.ground.params import load_entry
+from stages.ground.runtime import Runtime, load_runtime
+from stages.pictures.picture import find_pictures, of_each, read_picture
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
 DEFAULT_VAL_FRACTION = 0.2
@@ -25,8 +27,7 @@ IMBALANCE = 5  # a class with more than so many times the images of another is w
 
 
 def main(dataset: str) -> None:
-    params = load_params()
-    settings = known_as("datasets", params.datasets, dataset)
+    settings, runtime = load_entry("datasets", Dataset, dataset), load_runtime()
     raw, target = paths.raw(dataset), paths.images(dataset)
     if not raw.is_dir():
         raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
@@ -34,7 +35,7 @@ def main(dataset: str) -> None:
     check_names(raw, plan)
     check_classes(target, plan)
     with written_whole(target) as folder:
-        digests = copy_pictures(raw, plan, folder, params.runtime)
+        digests = copy_pictures(raw, plan, folder, runtime)
         if not settings.allow_duplicates:
             check_leaks(raw, digests)
     print(summary(dataset, plan))

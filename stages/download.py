@@ -6,28 +6,30 @@ Out: data/raw/DATASET/, the pictures in the archive's own folders
 
 from pathlib import Path
 
-from stages.common import paths
-from stages.common.archive import unpack_pictures
-from stages.common.cli import run
-from stages.common.fetch import fetch
-from stages.common.files import written_whole
-from stages.common.manifest import locate
-from stages.common.params import known_as, load_params
-from stages.common.pictures import find_pictures
+from stages.datasets.archive import unpack_pictures
+from stages.datasets.manifest import locate
+from stages.datasets.settings import Dataset
+from stages.fetching.fetch import fetch
+from stages.fetching.settings import Download
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.files import written_whole
+from stages.ground.params import load_entry
+from stages.ground.runtime import load_runtime
+from stages.pictures.picture import find_pictures
 
 
 def main(dataset: str) -> None:
-    params = load_params()
-    download = known_as("downloads", params.downloads, dataset)
-    manifest = params.datasets[dataset].manifest
+    runtime, download = load_runtime(), load_entry("downloads", Download, dataset)
+    manifest = load_entry("datasets", Dataset, dataset).manifest
 
     def accept(archive: Path) -> None:
         with written_whole(paths.raw(dataset)) as folder:
-            unpack_pictures(archive, folder, params.runtime.unpack_limit_gib)
+            unpack_pictures(archive, folder, runtime.unpack_limit_gib)
             if manifest:
                 locate(manifest, folder)
 
-    fetch(download.urls, accept, params.runtime.progress)
+    fetch(download.urls, accept, runtime.progress)
     print(f"{paths.raw(dataset)}: {len(find_pictures(paths.raw(dataset)))} pictures")
 
 

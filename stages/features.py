@@ -1,69 +1,63 @@
-"""Compute the frozen network's embedding of every image that trains or validates, once.
+"""Compute the frozen network's embedding of every image, once.
 
 Frozen means frozen: the network is in eval mode, so BatchNorm's statistics stand still, and the embedding
 of an image never changes. Training a last layer on these takes a second.
 
-In:  weights/MODEL.pt, data/DATASET/, models.MODEL.resize and .crop
-Out: features/MODEL/DATASET.pt: {"classes": [name], "train" and "val": {"embeddings": (N, D) float32,
-     "labels": (N,) int64}}, images in the order of their names
-     plots/MODEL/DATASET-embeddings.png: the embeddings in two dimensions
+In:  weights/MODEL.safetensors, data/DATASET/, models.MODEL.resize and .crop
+Out: features/MODEL/DATASET.safetensors: of train, val and, where there are any, test images, in the order of their
+     names: SPLIT.embeddings (N, D) float32, SPLIT.labels (N,) int64; in the header the classes and the files' names
+     tables/MODEL/DATASET/embeddings.tsv: split, label, x, y, x_share, y_share: train and val images in the plane along
+     which the train images vary most, and the share of the variance that each axis shows
 """
 
-from typing import Any
+import numpy as np
 
-import torch
-from matplotlib.figure import Figure
-from torch import Tensor, nn
-
-from stages.common import paths
-from stages.common.cli import run
-from stages.common.compute import choose_device
-from stages.common.examples import READ_BATCH
-from stages.common.figures import save_figure
-from stages.common.figures.embeddings import draw_embeddings
-from stages.common.images import LabelledFiles, Preprocessing, list_split, read_squares, to_input
-from stages.common.network import load_pretrained, set_last_layer
-from stages.common.params import Runtime, known_as, load_params
-from stages.common.projection import Projection
-from stages.common.tensors import save_tensors
-
-SPLITS = ("train", "val")
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.files import write_table
+from stages.ground.runtime import Runtime, load_runtime
+from stages.models.backbone import BATCH, Backbone
+from stages.models.features import Embedded, Features
+from stages.models.pretrained import Pretrained
+from stages.preprocessing.inputs import Preprocessing, to_input
+from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.preprocessing.squares import read_squares
+from stages.statistics.projection import Projection
 
 
 def main(model: str, dataset: str) -> None:
-    params = load_params()
-    settings = known_as("models", params.models, model)
-    preprocessing = Preprocessing(settings.resize, settings.crop)
-    device = choose_device(params.runtime.device)
-    network = set_last_layer(load_pretrained(model, paths.weights(model)), nn.Identity()).to(device)
-    features: dict[str, Any] = {}
-    for split in SPLITS:
-        listed = list_split(paths.images(dataset) / split)
-        embeddings = embed(network, listed, preprocessing, device, params.runtime)
-        features["classes"] = listed.classes
-        features[split] = {"embeddings": embeddings, "labels": listed.labels}
-        print(f"{split}: {len(embeddings)} images, {embeddings.shape[1]} features each")
-    save_tensors(paths.features(model, dataset), features)
-    save_figure(paths.embeddings(model, dataset), embeddings_figure(f"{model} on {dataset}", features))
+    runtime, preprocessing = load_runtime(), Preprocessing.of_network(model)
+    pretrained = Pretrained.read(paths.weights(model), model)
+    backbone = Backbone(pretrained.graph, pretrained.tensors, runtime.device)
+    splits, classes, folder = {}, [], paths.images(dataset)
+    for split in ("train", "val", "test"):
+        if split == "test" and not (folder / split).is_dir():
+            continue
+        listed = list_split(folder / split)
+        files = [path.relative_to(folder).as_posix() for path in listed.files]
+        splits[split] = Embedded(files, embed(backbone, listed, preprocessing, runtime), listed.labels)
+        classes = listed.classes
+        print(f"{split}: {len(files)} images, {pretrained.width} features each")
+    features = Features(pretrained.identity(preprocessing), classes, splits)
+    features.write(paths.features(model, dataset))
+    write_table(paths.embeddings(model, dataset), projected(features))
 
 
-def embeddings_figure(title: str, features: dict[str, Any]) -> Figure:
-    """All images in the plane along which the train images vary most."""
-    projection = Projection.of(features["train"]["embeddings"])
-    points = {split: (projection(features[split]["embeddings"]), features[split]["labels"]) for split in SPLITS}
-    return draw_embeddings(f"{title}: what the frozen network sees", features["classes"], points, projection.shares)
+def embed(backbone: Backbone, listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime) -> np.ndarray:
+    """(N, D) float32. Images are read once and not kept."""
+    batches = read_squares(listed.files, preprocessing.resize, BATCH, runtime.workers, runtime.progress)
+    return np.concatenate([backbone.embeddings(to_input(squares, preprocessing)) for squares in batches])
 
 
-@torch.inference_mode()
-def embed(
-    network: nn.Module, listed: LabelledFiles, preprocessing: Preprocessing, device: torch.device, runtime: Runtime
-) -> Tensor:
-    """The output of `network`, in eval mode, for each image: (N, D) float32. Images are read once and not kept."""
-    network.eval().to(memory_format=torch.channels_last)
-    embeddings = []
-    for squares in read_squares(listed.files, preprocessing.resize, READ_BATCH, runtime.workers, runtime.progress):
-        embeddings.append(network(to_input(squares.to(device), preprocessing)).cpu())
-    return torch.cat(embeddings)
+def projected(features: Features) -> list[dict[str, object]]:
+    projection = Projection.of(features.splits["train"].embeddings)
+    return [
+        {"split": split, "label": features.classes[label], **point}
+        for split in ("train", "val")
+        for label, point in zip(
+            features.splits[split].labels, projection.points(features.splits[split].embeddings), strict=True
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -6,59 +6,40 @@ those two alone that differ, so that their spread is that of training itself. Ev
 optimizer steps as the one with all images, as nearly as whole epochs allow: fewer images mean more epochs. So the
 curve shows what the images are worth, and not how long was trained.
 
-In:  learning_curve, the variant that it names, seed, features/MODEL/DATASET.pt
+In:  learning_curve, the variant that it names, seed, features/MODEL/DATASET.safetensors
 Out: plots/MODEL/DATASET-learning_curve.tsv: images, draw (from 1), accuracy (on the val images)
-     plots/MODEL/DATASET-learning_curve.png
 """
 
-import math
-
 import numpy as np
-import torch
 
-from stages.common import paths
-from stages.common.cli import run
-from stages.common.compute import Compute, choose_device
-from stages.common.examples import Embeddings
-from stages.common.figures import save_figure
-from stages.common.figures.learning_curve import draw_learning_curve
-from stages.common.files import write_table
-from stages.common.fit import lr_factor, new_optimizer, predict, score, train_epoch
-from stages.common.network import LastLayer
-from stages.common.params import Variant, load_params
-from stages.common.seeds import derived_rng, seed_torch
-from stages.common.tensors import load_tensors
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.files import write_table
+from stages.ground.params import Seed, load_entry, load_section
+from stages.ground.seeds import derived_rng
+from stages.heads.linear import Embeddings, Head, Sgd
+from stages.heads.settings import LearningCurve
+from stages.models.features import Features
+from stages.recipes.variant import Variant
+from stages.statistics.scores import score
 
 
 def main(model: str, dataset: str) -> None:
-    params = load_params()
-    settings = params.learning_curve
-    recipe = params.variants[settings.variant]
-    device = choose_device(params.runtime.device)
-    features = load_tensors(paths.features(model, dataset), ("classes", "train", "val"))
-    train, val = Embeddings(**features["train"]), Embeddings(**features["val"])
-
-    accuracies: dict[int, list[float]] = {}
-    for images in sizes(settings.images, len(features["classes"]), len(train.labels)):
-        accuracies[images] = [
-            accuracy_with(images, train, val, recipe, draw_seed(params.seed, images, draw), device)
+    settings: LearningCurve = load_section("learning_curve", LearningCurve)
+    recipe, seed = load_entry("variants", Variant, settings.variant), load_section("seed", Seed)
+    features = Features.read(paths.features(model, dataset))
+    train, val = (Embeddings(of.embeddings, of.labels) for of in (features.splits["train"], features.splits["val"]))
+    rows: list[dict[str, float]] = []
+    for images in sizes(settings.images, len(features.classes), len(train.labels)):
+        accuracies = [
+            accuracy_with(images, train, val, recipe, draw_seed(seed, images, draw))
             for draw in range(1, settings.draws + 1)
         ]
-        print(f"{images} images: mean accuracy {np.mean(accuracies[images]):.4f} of {settings.draws} draws", flush=True)
-
-    rows = [
-        {"images": images, "draw": draw, "accuracy": accuracy}
-        for images, of in accuracies.items()
-        for draw, accuracy in enumerate(of, start=1)
-    ]
+        print(f"{images} images: mean accuracy {np.mean(accuracies):.4f} of {settings.draws} draws", flush=True)
+        rows += [
+            {"images": images, "draw": draw, "accuracy": accuracy} for draw, accuracy in enumerate(accuracies, start=1)
+        ]
     write_table(paths.learning_curve(model, dataset), rows)
-    note = (
-        f"Points: {settings.draws} draws each, of images, their order and initial weights (all: of the last two);"
-        " line: their mean.\nAll are judged on the same val images; every run takes as many optimizer steps as"
-        f" {recipe.epochs} epochs of all images."
-    )
-    title = f"{model} on {dataset}, {settings.variant}: {len(val.labels)} val images"
-    save_figure(paths.learning_curve_figure(model, dataset), draw_learning_curve(title, accuracies, note))
 
 
 def sizes(wanted: list[int], classes: int, available: int) -> list[int]:
@@ -71,21 +52,15 @@ def draw_seed(seed: int, images: int, draw: int) -> int:
     return int(derived_rng(seed, images, draw).integers(2**63))
 
 
-def accuracy_with(
-    images: int, train: Embeddings, val: Embeddings, recipe: Variant, seed: int, device: torch.device
-) -> float:
+def accuracy_with(images: int, train: Embeddings, val: Embeddings, recipe: Variant, seed: int) -> float:
     """The accuracy on `val` of a last layer trained on so many of `train`, after the last epoch."""
-    some = torch.from_numpy(stratified(train.labels.numpy(), images, derived_rng(seed)))
+    some = stratified(train.labels, images, derived_rng(seed))
     chosen = Embeddings(train.embeddings[some], train.labels[some])
-    seed_torch(seed)
-    layer = LastLayer(train.embeddings.shape[1], int(train.labels.max()) + 1).to(device)
-    compute = Compute(device, "float32")
     recipe = with_steps_of(recipe, images, len(train.labels))
-    optimizer = new_optimizer(layer, recipe)
-    for epoch in range(1, recipe.epochs + 1):  # as `fit`, but for a look at `val` after each of thousands of epochs
-        optimizer.param_groups[0]["lr"] = recipe.lr * lr_factor(recipe, epoch)
-        train_epoch(layer, chosen, optimizer, recipe.batch_size, seed, epoch, compute)
-    return score(predict(layer, val, compute), val.labels)[1]
+    sgd = Sgd(Head.drawn(train.embeddings.shape[1], int(train.labels.max()) + 1, seed), recipe)
+    for epoch in range(1, recipe.epochs + 1):  # as fit_head, but for a look at `val` after each of thousands of epochs
+        sgd.epoch(chosen, seed, epoch)
+    return score(sgd.head.logits(val.embeddings), val.labels)[1]
 
 
 def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -103,16 +78,11 @@ def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 
 def with_steps_of(recipe: Variant, images: int, all_images: int) -> Variant:
     """`recipe` with more epochs, so that `images` are trained on for as many steps as all would be."""
-    longer = steps(all_images, recipe) / steps(images, recipe)
+    longer = recipe.steps(all_images) / recipe.steps(images)
     epochs = {"epochs": recipe.epochs, "step_epochs": recipe.step_epochs}
     return recipe.model_copy(
         update={name: max(1, round(number * longer)) for name, number in epochs.items() if number is not None}
     )
-
-
-def steps(images: int, recipe: Variant) -> int:
-    """Optimizer steps in an epoch; see train_epoch."""
-    return math.ceil(images / recipe.batch_size)
 
 
 if __name__ == "__main__":

@@ -1,45 +1,54 @@
 """Fetch a network's ImageNet weights, check them and bring them to torchvision's names.
 
 In:  models.MODEL.urls and .sha256
-Out: weights/MODEL.pt: {torchvision's name: tensor} of every layer but the last, which the new classes replace
+Out: weights/MODEL.safetensors: the tensors of every layer but the last, which the new classes replace, under
+     torchvision's names, and the ONNX graph of those layers (see stages/models/backbone.py)
+
+That graph is checked here, once for each network: its embeddings of drawn images are those of torch.
 """
 
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from stages.common import paths
-from stages.common.cli import run
-from stages.common.errors import ProjectError
-from stages.common.fetch import fetch
-from stages.common.files import sha256
-from stages.common.network import build, last_layer_name
-from stages.common.params import known_as, load_params
-from stages.common.tensors import load_tensors, save_tensors
+from stages.fetching.fetch import fetch
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.errors import ProjectError
+from stages.ground.files import sha256
+from stages.ground.params import load_entry
+from stages.ground.runtime import load_runtime
+from stages.models.pretrained import Pretrained
+from stages.networks.graph import to_graph
+from stages.networks.network import build, last_layer_name
+from stages.networks.pickles import load_pickle
+from stages.networks.settings import Model
 
 BATCH_COUNT = "num_batches_tracked"
 
 
 def main(model: str) -> None:
-    params = load_params()
-    settings = known_as("models", params.models, model)
+    settings = load_entry("models", Model, model)
     network = build(model)
-    last_layer_name(network)  # refuses before anything is fetched
+    last = last_layer_name(network)  # refuses before anything is fetched
 
     def accept(file: Path) -> None:
         if not (received := sha256(file)).startswith(settings.sha256):
             raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
         backbone = torchvision_names(load_state_dict(file), network)
-        network.load_state_dict(backbone, strict=False)  # raises on a shape that does not fit
-        save_tensors(paths.weights(model), backbone)
+        network.load_state_dict(backbone, strict=False)
+        width = network.get_submodule(last).get_parameter("weight").shape[1]
+        graph = to_graph(network, settings.crop)
+        tensors = {name: tensor.numpy() for name, tensor in backbone.items()}
+        Pretrained(model, last, width, graph, tensors).write(paths.weights(model))
         print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
 
-    fetch(settings.urls, accept, params.runtime.progress)
+    fetch(settings.urls, accept, load_runtime().progress)
 
 
 def load_state_dict(file: Path) -> dict[str, Tensor]:
     """The tensors of a file that torch saved; a pickle that would run code is refused."""
-    state = load_tensors(file)
+    state = load_pickle(file)
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise ProjectError("expected a state dict, names to tensors")
     return state

@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from stages.common.classifier import Classifier
-from stages.common.images import Preprocessing
-from stages.common.network import build, new_last_layer, set_last_layer
+from stages.models.model_file import ModelFile
+from stages.networks.graph import to_graph
+from stages.networks.network import LastLayer, build, set_last_layer, tensors_of
+from stages.preprocessing.inputs import Preprocessing
 from tests.drawing import draw_picture
 
 CLASSES = ["discs", "größere Quadrate", "squares"]
@@ -18,7 +19,7 @@ def small_model(path: Path) -> Path:
     """Save a model drawn from a seed, of few layers, and so set that its answers differ from picture to picture."""
     torch.manual_seed(0)
     network = build("resnet18")
-    set_last_layer(network, new_last_layer(network, len(CLASSES)))
+    set_last_layer(network, LastLayer(network.fc.in_features, len(CLASSES)))
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # the mean over all batches
@@ -27,7 +28,8 @@ def small_model(path: Path) -> Path:
         network(torch.randn(16, 3, 64, 64))
         network.fc.weight *= 4
         network.fc.bias += torch.tensor([3, 4, 0])
-    Classifier(network, "resnet18", CLASSES, Preprocessing(72, 64), "float32").save(path)
+    graph, preprocessing = to_graph(network, 64), Preprocessing(72, 64)
+    ModelFile("resnet18", "fc", graph, CLASSES, preprocessing, "float32", None, tensors_of(network)).write(path)
     return path
 
 

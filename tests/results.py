@@ -1,13 +1,12 @@
 """Made-up results of one network and data set, written by the stages' own functions, without training."""
 
-import torch
+import numpy as np
 from matplotlib.figure import Figure
 
 from stages import compare, evaluate
-from stages.common import paths
-from stages.common.figures import save_figure
-from stages.common.files import write_json, write_table
-from stages.common.images import LabelledFiles
+from stages.figures.style import save_figure
+from stages.ground import paths
+from stages.ground.files import write_json, write_table
 
 EPOCHS = 3
 IMAGES = 6  # of each class
@@ -17,21 +16,19 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
     """What the stages write; of each class, variant n calls the first `wrong` + n images the next class."""
     for number, variant in enumerate(variants):
         cell = (model, dataset, variant)
-        labels = torch.arange(len(classes)).repeat_interleave(IMAGES)
-        is_wrong = torch.arange(IMAGES).repeat(len(classes)) < wrong + number
-        answers = (labels + is_wrong) % len(classes)
-        logits = 2.0 * torch.nn.functional.one_hot(answers, len(classes))
-        names = [f"val/{classes[label]}/{place}.jpg" for place, label in enumerate(labels.tolist())]
-        listed = LabelledFiles([paths.images(dataset) / name for name in names], labels, classes)
-        write_json(paths.metrics(*cell), {"precision": "float32", **evaluate.measure(logits, labels)})
-        write_table(paths.predictions(*cell), evaluate.predictions(logits, listed, dataset))
-        write_table(paths.recall(*cell), evaluate.recall(logits, listed))
+        labels = np.arange(len(classes)).repeat(IMAGES)
+        is_wrong = np.tile(np.arange(IMAGES), len(classes)) < wrong + number
+        logits = 2 * np.eye(len(classes), dtype=np.float32)[(labels + is_wrong) % len(classes)]
+        files = [f"val/{classes[label]}/{place}.jpg" for place, label in enumerate(labels)]
+        answers = evaluate.Answers(files, labels, logits, logits)
+        write_json(paths.metrics(*cell), {"precision": "float32", **evaluate.measure(answers)})
+        write_table(paths.predictions(*cell), evaluate.predictions(answers, classes))
+        write_table(paths.recall(*cell), evaluate.recall(answers, classes))
         write_table(paths.history(*cell), _history(number))
-        save_figure(paths.mistakes(*cell), Figure(figsize=(11, 3)))
-        save_figure(paths.reliability(*cell), Figure(figsize=(5, 5)))
-        save_figure(paths.trained_embeddings(*cell), Figure(figsize=(6, 6)))
-    save_figure(paths.embeddings(model, dataset), Figure(figsize=(6, 6)))
-    save_figure(paths.learning_curve_figure(model, dataset), Figure(figsize=(6, 4)))
+        for name, size in (("mistakes", (11, 3)), ("reliability", (5, 5)), ("embeddings", (6, 6))):
+            save_figure(paths.variant_figure(*cell, name), Figure(figsize=size))
+    for name in ("accuracy", "comparison", "embeddings", "learning_curve"):
+        save_figure(paths.figure(model, dataset, name), Figure(figsize=(6, 4)))
     compare.main(model, dataset)
 
 

@@ -12,12 +12,12 @@ import yaml
 from PIL import Image
 
 from scripts import add
-from scripts.add_images import add_images
-from scripts.add_network import add_network
-from scripts.entry import with_entry
+from scripts.adding.entry import with_entry
+from scripts.adding.images import add_images
+from scripts.adding.network import add_network
 from stages import arrange
-from stages.common.errors import ProjectError
-from stages.common.params import load_params
+from stages.ground.errors import ProjectError
+from stages.settings import load_params
 from tests.conftest import PROJECT
 
 SOURCE, RAW = Path("photos"), Path("data/raw/mine")
@@ -243,8 +243,8 @@ def test_what_is_found_is_said(project: Path, capsys: pytest.CaptureFixture[str]
         "\n"
         "They are copied to data/raw/mine; params.yaml has mine under datasets. Next:\n"
         "  dvc add data/raw/mine   # in a project with Git: DVC keeps the images, Git their version\n"
-        "  dvc repro compare@mobilenet_v2-mine\n"
-        "  dvc repro compare@resnet18-mine\n"
+        "  dvc repro draw@mobilenet_v2-mine\n"
+        "  dvc repro draw@resnet18-mine\n"
     )
     capsys.readouterr()
     arrange.main("mine")
@@ -373,7 +373,7 @@ def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(subprocess, "run", dvc)
     if breaks == "params.yaml":
-        monkeypatch.setattr("scripts.add_images.add_entry", fail)
+        monkeypatch.setattr("scripts.adding.images.add_entry", fail)
     if breaks == "copying":
         monkeypatch.setattr(shutil, "copyfile", fail)
     with pytest.raises((ProjectError, KeyboardInterrupt), match="full" if breaks == "dvc add" else None):
@@ -438,7 +438,7 @@ def test_another_way_of_resizing_is_said(project: Path, name: str, capsys: pytes
     add_network(name)
     output = capsys.readouterr().out
     assert "\nnote: these weights were made with bicubic resizing; here all images are resized bilinearly\n" in output
-    assert f"\n  dvc repro compare@{name}-cats_dogs\n" in output
+    assert f"\n  dvc repro draw@{name}-cats_dogs\n" in output
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""stages/common/archive.py: hostile and damaged zip files are refused, and nothing is written outside."""
+"""stages/datasets/archive.py: hostile and damaged zip files are refused, and nothing is written outside."""
 
 import errno
 import re
@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages import download
-from stages.common.archive import GIB, unpack_pictures
-from stages.common.errors import ProjectError
-from stages.common.pictures import SUFFIXES
+from stages.datasets.archive import GIB, unpack_pictures
+from stages.ground.errors import ProjectError
+from stages.pictures.picture import SUFFIXES
 from tests.conftest import PROJECT
 
 Member = str | zipfile.ZipInfo

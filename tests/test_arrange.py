@@ -1,4 +1,4 @@
-"""stages/arrange.py and stages/common/manifest.py: from images as they come to data/NAME/{train,val}/CLASS/."""
+"""stages/arrange.py and stages/datasets/manifest.py: from images as they come to data/NAME/{train,val}/CLASS/."""
 
 import hashlib
 import re
@@ -13,8 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from stages.arrange import main, split_by_class
-from stages.common.errors import ProjectError
-from stages.common.manifest import read_manifest
+from stages.datasets.manifest import read_manifest
+from stages.ground.errors import ProjectError
 from tests.conftest import PROJECT, write_manifest
 from tests.drawing import draw_data_set
 from tests.opened_files import recording

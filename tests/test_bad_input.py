@@ -11,20 +11,23 @@ from pathlib import Path
 
 import pytest
 import torch
-import torchvision
 import yaml
 from PIL import Image
 
+from stages.ground.files import read_table, write_table
+from stages.models.tensors import read_tensors, write_tensors
 from tests.conftest import sha256_of
 from tests.drawing import draw_picture
 from tests.finished import ARCHIVE, DATA, MANIFEST, MODEL, PUBLISHED, STAGES, call, everything
 
 RAW, IMAGES = Path("data/raw/shapes"), Path("data/shapes")
 WEIGHTS, FEATURES, TRAINED = (
-    Path(f"{folder}.pt") for folder in (f"weights/{MODEL}", f"features/{MODEL}/{DATA}", f"models/{MODEL}/{DATA}/frozen")
+    Path(f"{folder}.safetensors")
+    for folder in (f"weights/{MODEL}", f"features/{MODEL}/{DATA}", f"models/{MODEL}/{DATA}/frozen")
 )
 METRICS = Path(f"metrics/{MODEL}/{DATA}/frozen.json")
 PLOTS = Path(f"plots/{MODEL}/{DATA}/frozen")
+TABLES = Path(f"tables/{MODEL}/{DATA}")
 
 
 def settings(key: str, value: object) -> Callable[[], None]:
@@ -90,8 +93,33 @@ def moved(source: Path, target: Path) -> Callable[[], None]:
 
 
 def saved(path: Path, change_content: Callable[[dict], object]) -> Callable[[], None]:
-    """Another content of a file of tensors."""
+    """Another content of a file of torch's."""
     return lambda: torch.save(change_content(torch.load(path, weights_only=True)), path)
+
+
+def tensors(
+    path: Path, change_tensors: Callable[[dict], object] = lambda _: None, **about: object
+) -> Callable[[], None]:
+    """Other tensors, and other values of the header, in a file of this project's; None leaves a value out."""
+
+    def change() -> None:
+        found, header = read_tensors(path)
+        change_tensors(found)
+        header |= about
+        del header["crc32"]
+        write_tensors(path, found, {key: value for key, value in header.items() if value is not None})
+
+    return change
+
+
+def row(path: Path, **values: object) -> Callable[[], None]:
+    """Other values in the first row of a table."""
+
+    def change() -> None:
+        first, *others = read_table(path)
+        write_table(path, [first | values, *others])
+
+    return change
 
 
 class Payload:
@@ -172,6 +200,20 @@ def twice(source: Path, target: Path) -> Callable[[], None]:
     return lambda: shutil.copyfile(source, target)
 
 
+def all_layers() -> dict:
+    """A variant that trains them."""
+    return yaml.safe_load(Path("params.yaml").read_text())["variants"]["frozen"] | {"trainable": "all"}
+
+
+def a_mistake() -> None:
+    """One at least, as explain writes it."""
+    folder = TABLES / "frozen-mistakes"
+    Image.new("RGB", (32, 32)).save(folder / "1.png")
+    (folder / "1-heat.png").unlink(missing_ok=True)
+    first = {"number": 1, "file": "val/a.png", "label": "discs", "prediction": "squares", "probability": 0.9}
+    write_table(folder / "mistakes.tsv", [first])
+
+
 FIRST = RAW / "train/discs/discs.0.png"
 TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     # params.yaml, as every stage reads it
@@ -209,7 +251,11 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "a reserved name": (STAGES[1], settings("datasets.raw", {}), "the names raw, manifests and embedded are taken"),
     "a download of nothing": (STAGES[0], settings("downloads.x", {"urls": ["x.zip"]}), r"downloads\.x has no entry"),
     "an unknown device": (STAGES[3], settings("runtime.device", "tpu"), r"runtime\.device: .*'cpu'.*received 'tpu'"),
-    "an absent device": (STAGES[3], settings("runtime.device", "mps"), "runtime.device is mps, which this machine"),
+    "an absent device": (
+        f"train {MODEL} {DATA} all",
+        lambda: (settings("variants.all", all_layers())(), settings("runtime.device", "mps")()),
+        "runtime.device is mps, which this machine",
+    ),
     # names on the command line
     "no such download": ("download x", lambda: None, "downloads has no entry 'x'; it has: shapes"),
     "no such data set": ("arrange x", lambda: None, "datasets has no entry 'x'; it has: shapes"),
@@ -352,78 +398,139 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     # what earlier stages made, damaged since
     "no images to embed": (STAGES[3], gone(IMAGES), "data/shapes/train"),
-    "no weights to embed with": (STAGES[3], gone(WEIGHTS), "weights/mobilenet_v2.pt"),
-    "truncated weights to embed with": (STAGES[3], cut(WEIGHTS), "mobilenet_v2.pt is not a whole file of tensors"),
+    "no weights to embed with": (STAGES[3], gone(WEIGHTS), "weights/mobilenet_v2.safetensors"),
+    "truncated weights to embed with": (STAGES[3], cut(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of ten"),
     "another network's weights": (
         STAGES[3],
-        saved(WEIGHTS, lambda _: torchvision.models.resnet18().state_dict()),
-        "weights/mobilenet_v2.pt: not the weights of mobilenet_v2 that",
+        tensors(WEIGHTS, network="resnet18"),
+        "weights/mobilenet_v2.safetensors: not the weights of mobilenet_v2 that weights@mobilenet_v2 makes",
+    ),
+    "weights for another size": (
+        STAGES[3],
+        settings(f"models.{MODEL}.crop", 33),
+        "the network's graph is of images of 32 pixels, not 33; run dvc repro",
     ),
     "an image damaged since": (
         STAGES[3],
         cut(IMAGES / "train/discs/discs.0.png"),
         "discs/discs.0.png: not a whole picture",
     ),
-    "code for trained weights": (STAGES[3], code(WEIGHTS), "would run code when it is loaded"),
-    "no features": (STAGES[4], gone(FEATURES), "features/mobilenet_v2/shapes.pt"),
-    "truncated features": (STAGES[4], cut(FEATURES), "shapes.pt is not a whole file of tensors"),
-    "code for features": (STAGES[4], code(FEATURES), "would run code when it is loaded"),
+    "code for trained weights": (STAGES[3], code(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of tensors"),
+    "no features": (STAGES[4], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
+    "truncated features": (STAGES[4], cut(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    "code for features": (STAGES[4], code(FEATURES), "shapes.safetensors is not a whole file of tensors"),
     "something else for features": (
         STAGES[4],
-        saved(FEATURES, lambda _: {"a": 1}),
-        "features/mobilenet_v2/shapes.pt: no classes in it",
+        tensors(FEATURES, classes=None),
+        "features/mobilenet_v2/shapes.safetensors: no classes in it",
+    ),
+    "features without val": (
+        STAGES[4],
+        tensors(FEATURES, lambda of: of.pop("val.labels")),
+        r"features/mobilenet_v2/shapes.safetensors: no 'val\.labels' in it",
+    ),
+    "features of other weights": (
+        STAGES[4],
+        tensors(FEATURES, backbone="resnet18 01234567"),
+        "features/mobilenet_v2/shapes.safetensors is of resnet18 01234567; expected mobilenet_v2",
     ),
     "fewer images than a batch": (STAGES[4], recipe(batch_size=9), r"has 8 images, fewer than .*batch_size \(9\)"),
     "a loss that is not finite": (STAGES[4], recipe(lr=1e38, epochs=9), "the loss is (nan|inf) in epoch .*; lower lr"),
-    "weights of another kind": (STAGES[3], saved(WEIGHTS, lambda _: {"a": 1}), "not the weights of mobilenet_v2 that"),
-    "damaged weights": (STAGES[3], damage(WEIGHTS), "mobilenet_v2.pt is not a whole file of tensors"),
-    "damaged features": (STAGES[4], damage(FEATURES), "shapes.pt is not a whole file of tensors"),
-    "a damaged model": (STAGES[5], damage(TRAINED), "frozen.pt is not a whole file of tensors"),
+    "weights of another kind": (STAGES[3], tensors(WEIGHTS, graph=None), "mobilenet_v2.safetensors: no graph in it"),
+    "damaged weights": (STAGES[3], damage(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of tensors"),
+    "damaged features": (STAGES[4], damage(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    "a damaged model": (STAGES[5], damage(TRAINED), "frozen.safetensors is not a whole file of tensors"),
     "a model of weights that are not finite": (
         STAGES[5],
-        saved(
-            TRAINED, lambda of: of | {"state_dict": {key: value * torch.nan for key, value in of["state_dict"].items()}}
-        ),
-        "frozen.pt is not a model that stages.train made: some of its weights are not finite",
+        tensors(TRAINED, lambda of: of["features.0.0.weight"].fill(float("nan"))),
+        "frozen.safetensors is not a model that stages.train made: some of its weights are not finite",
     ),
     "a model of a crop above the size": (
         STAGES[5],
-        saved(TRAINED, lambda of: of | {"crop": 64}),
+        tensors(TRAINED, crop=64),
         r"not a model that stages.train made: crop \(64\) is above resize \(36\)",
     ),
-    "a model with a class twice": (
-        STAGES[5],
-        saved(TRAINED, lambda of: of | {"classes": ["a", "a"]}),
-        "two of its classes have one name",
-    ),
-    "a model that divides by 0": (
-        STAGES[5],
-        saved(TRAINED, lambda of: of | {"std": (0.0, 1.0, 1.0)}),
-        "images cannot be normalized by",
-    ),
-    "no model": (STAGES[5], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.pt"),
-    "a truncated model": (STAGES[5], cut(TRAINED), "frozen.pt is not a whole file of tensors"),
-    "code for a model": (STAGES[5], code(TRAINED), "would run code when it is loaded"),
+    "a model with a class twice": (STAGES[5], tensors(TRAINED, classes=["a", "a"]), "two of its classes have one name"),
+    "a model that divides by 0": (STAGES[5], tensors(TRAINED, std=[0, 1, 1]), "images cannot be normalized by"),
+    "no model": (STAGES[5], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.safetensors"),
+    "a truncated model": (STAGES[5], cut(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "code for a model": (STAGES[5], code(TRAINED), "frozen.safetensors is not a whole file of tensors"),
     "something else for a model": (
         STAGES[5],
-        saved(TRAINED, lambda _: {"a": 1}),
-        "frozen.pt is not a model that stages.train made: network: Field required",
+        tensors(TRAINED, network=None),
+        "frozen.safetensors is not a model that stages.train made: network: Field required",
     ),
+    "a graph that is none": (
+        STAGES[5],
+        tensors(TRAINED, graph={"onnx": "YWJj", "tensors": []}),
+        "frozen.safetensors is not a model that stages.train made: its tensors do not fit its graph",
+    ),
+    "features of other images": (
+        STAGES[5],
+        tensors(FEATURES, files={split: [f"{split}/x.png"] * 8 for split in ("train", "val")}),
+        "features/mobilenet_v2/shapes.safetensors is of other images than data/shapes; run dvc repro",
+    ),
+    "no features to evaluate on": (STAGES[5], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
     "no images to evaluate": (STAGES[5], gone(IMAGES / "val"), "data/shapes/val"),
     "a class gone since": (
         STAGES[5],
         gone(IMAGES / "val/discs"),
         "data/shapes/val has the classes squares; the model was trained on discs, squares",
     ),
-    "no metrics": (STAGES[6], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
-    "truncated metrics": (STAGES[6], cut(METRICS), "frozen.json: not valid JSON"),
-    "no predictions": (STAGES[6], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
+    "no metrics": (STAGES[7], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
+    "truncated metrics": (STAGES[7], cut(METRICS), "frozen.json: not valid JSON"),
+    "no predictions": (STAGES[7], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
     "other predictions": (
-        STAGES[6],
+        STAGES[7],
         content(PLOTS / "predictions.tsv", "a\tb\n1\t2\n"),
         "predictions.tsv: no column file",
     ),
-    "an empty history": (STAGES[6], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
+    "an empty history": (STAGES[7], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
+    # the learning curve
+    "no features to draw from": (STAGES[6], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
+    "damaged features to draw from": (STAGES[6], damage(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    # mistakes
+    "no model to explain": (STAGES[8], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.safetensors"),
+    "a damaged model to explain": (STAGES[8], damage(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "no predictions to explain": (STAGES[8], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
+    "half a table of predictions": (STAGES[8], cut(PLOTS / "predictions.tsv", 0.1), "predictions.tsv: no column"),
+    "a probability that the network does not give": (
+        STAGES[8],
+        row(PLOTS / "predictions.tsv", probability="0.123"),
+        r"val/discs/discs\.4\.png: the network gives (discs|squares) 0\.\d+, and evaluate gave 0\.123: ",
+    ),
+    "no image of a prediction": (STAGES[8], gone(IMAGES / "val/discs/discs.4.png"), "val/discs/discs.4.png"),
+    "a damaged image of a prediction": (STAGES[8], cut(IMAGES / "val/discs/discs.4.png"), "not a whole picture"),
+    "a class that the model does not know": (
+        STAGES[8],
+        row(PLOTS / "predictions.tsv", prediction="rings"),
+        "predictions.tsv: 'rings' is no class of the model",
+    ),
+    # figures
+    "no metrics to draw": (STAGES[9], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
+    "truncated metrics to draw": (STAGES[9], cut(METRICS), "frozen.json: not valid JSON"),
+    "metrics without a number": (STAGES[9], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it"),
+    "no table of points": (STAGES[9], gone(TABLES / "embeddings.tsv"), "tables/mobilenet_v2/shapes/embeddings.tsv"),
+    "points without coordinates": (
+        STAGES[9],
+        content(TABLES / "frozen-embeddings.tsv", "label\tx\na\t1\n"),
+        "frozen-embeddings.tsv: no column y",
+    ),
+    "a coordinate that is no number": (
+        STAGES[9],
+        row(TABLES / "embeddings.tsv", x="left"),
+        "embeddings.tsv, line 2: could not convert string to float: 'left'; run dvc repro",
+    ),
+    "no picture of a mistake": (
+        STAGES[9],
+        lambda: (a_mistake(), gone(TABLES / "frozen-mistakes/1.png")()),
+        "frozen-mistakes/1.png",
+    ),
+    "a damaged picture of a mistake": (
+        STAGES[9],
+        lambda: (a_mistake(), content(TABLES / "frozen-mistakes/1.png", "<html>")()),
+        "frozen-mistakes/1.png: not a whole picture",
+    ),
 }
 
 

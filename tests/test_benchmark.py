@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
-from scripts import benchmark, plain_recipe
+from scripts import benchmark
 from scripts.benchmark import Training, marks
-from scripts.comparison import NEVER, Row, report
-from scripts.scratch_copy import copy_project
-from stages.common import paths
-from stages.common.files import write_table
-from stages.common.network import build
+from scripts.measuring import plain_recipe
+from scripts.measuring.comparison import NEVER, Row, report
+from scripts.measuring.scratch_copy import copy_project
+from stages.ground import paths
+from stages.ground.files import write_table
+from stages.networks.network import build
 from tests.conftest import PROJECT, clean_environment
 from tests.drawing import draw_data_set
 
@@ -25,8 +27,14 @@ from tests.drawing import draw_data_set
 def test_the_usual_script_trains_and_evaluates(tmp_path: Path, options: list[str]) -> None:
     draw_data_set(tmp_path / "data", train=4, val=8)
     torch.manual_seed(0)
-    torch.save(build("mobilenet_v3_small").state_dict(), tmp_path / "weights.pt")
-    command = ["-m", "scripts.plain_recipe", str(tmp_path / "data"), str(tmp_path / "weights.pt"), "mobilenet_v3_small"]
+    save_file(build("mobilenet_v3_small").state_dict(), tmp_path / "weights.safetensors")
+    command = [
+        "-m",
+        "scripts.measuring.plain_recipe",
+        str(tmp_path / "data"),
+        str(tmp_path / "weights.safetensors"),
+        "mobilenet_v3_small",
+    ]
     done = subprocess.run(
         [sys.executable, *command, "--epochs", "2", *options],
         cwd=PROJECT, env=clean_environment(), capture_output=True, text=True, check=True,
@@ -89,13 +97,13 @@ def test_the_same_seeds_images_and_weights_are_measured_on_both_sides(
 ) -> None:
     """All but the processes themselves, which take half an hour."""
     Path("weights").mkdir()
-    Path(f"weights/{NETWORK}.pt").touch()
+    Path(f"weights/{NETWORK}.safetensors").touch()
     run: list[tuple[str, ...]] = []
 
     def done(command: Sequence[str], cwd: Path, **_: object) -> subprocess.CompletedProcess:
         params = yaml.safe_load((cwd / "params.yaml").read_text())
         run.append((*command[1:], f"seed {params['seed']}", f"lr {params['variants']['frozen']['lr']}"))
-        if f"compare@{NETWORK}-{DATA}" in command:
+        if f"draw@{NETWORK}-{DATA}" in command:
             for variant, accuracy in (("frozen", 0.8), ("unfrozen", 0.9)):
                 write_table(cwd / paths.history(NETWORK, DATA, variant), [{"split": "val", "accuracy": accuracy}])
         accuracy = (0.5, 0.625, 0.75)[("--freeze" in command) + ("--no-gradients" in command)]
@@ -110,12 +118,21 @@ def test_the_same_seeds_images_and_weights_are_measured_on_both_sides(
     benchmark.main()
 
     lr = yaml.safe_load(Path("params.yaml").read_text())["variants"]["frozen"]["lr"]
-    assert [command[:-2] for command in run if "scripts.plain_recipe" in command] == [
-        ("-m", "scripts.plain_recipe", f"data/{DATA}", f"weights/{NETWORK}.pt", NETWORK, "--seed", str(seed), *options)
+    assert [command[:-2] for command in run if "scripts.measuring.plain_recipe" in command] == [
+        (
+            "-m",
+            "scripts.measuring.plain_recipe",
+            f"data/{DATA}",
+            f"weights/{NETWORK}.safetensors",
+            NETWORK,
+            "--seed",
+            str(seed),
+            *options,
+        )
         for seed in (0, 1)
         for options in OPTIONS
     ]
-    whole = [command for command in run if f"compare@{NETWORK}-{DATA}" in command]
+    whole = [command for command in run if f"draw@{NETWORK}-{DATA}" in command]
     assert [command[-2:] for command in whole] == [
         ("seed 0", f"lr {lr}"), ("seed 0", f"lr {2 * lr}"), ("seed 1", f"lr {lr}"), ("seed 1", f"lr {2 * lr}")
     ]  # fmt: skip
@@ -181,10 +198,10 @@ def test_what_the_usual_script_freezes(
     draw_data_set(tmp_path / "data", train=4, val=2)
     torch.manual_seed(0)
     network = build("mobilenet_v3_small")
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     monkeypatch.setattr(plain_recipe.models, "get_model", lambda *_, **__: network)
-    inputs = (str(tmp_path / "data"), str(tmp_path / "weights.pt"), "mobilenet_v3_small")
+    inputs = (str(tmp_path / "data"), str(tmp_path / "weights.safetensors"), "mobilenet_v3_small")
     monkeypatch.setattr(sys, "argv", ["plain_recipe", *inputs, "--epochs", "1", *options])
     plain_recipe.main()
     first, after = "features.0.0.weight", network.state_dict()
@@ -197,7 +214,7 @@ def test_what_the_usual_script_freezes(
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # four processes, as usual, on few cores
 def test_the_seed_draws_the_last_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_data_set(tmp_path / "data", train=4, val=2)
-    torch.save(build("mobilenet_v3_small").state_dict(), tmp_path / "weights.pt")
+    save_file(build("mobilenet_v3_small").state_dict(), tmp_path / "weights.safetensors")
     drawn, replace_last_layer = [], plain_recipe.replace_last_layer
 
     def replace(network: torch.nn.Module, classes: int) -> torch.nn.Linear:
@@ -205,7 +222,7 @@ def test_the_seed_draws_the_last_layer(tmp_path: Path, monkeypatch: pytest.Monke
         return drawn[-1]
 
     monkeypatch.setattr(plain_recipe, "replace_last_layer", replace)
-    command = ["plain_recipe", str(tmp_path / "data"), str(tmp_path / "weights.pt"), "mobilenet_v3_small"]
+    command = ["plain_recipe", str(tmp_path / "data"), str(tmp_path / "weights.safetensors"), "mobilenet_v3_small"]
     for seed in ("0", "0", "1"):
         monkeypatch.setattr(sys, "argv", [*command, "--epochs", "0", "--seed", seed])
         plain_recipe.main()

@@ -1,4 +1,4 @@
-"""stages/common/checkpoint.py: interrupted training ends with the same bits as one that was not."""
+"""stages/training/checkpoint.py: interrupted training ends with the same bits as one that was not."""
 
 from pathlib import Path
 
@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from stages.common.checkpoint import Checkpoint
-from stages.common.fit import fit
-from tests.test_fit import CPU, examples, recipe
+from stages.training.checkpoint import Checkpoint
+from tests.test_fit import examples, recipe, train_on
 
 RECIPE = recipe(epochs=6, schedule="cosine", batch_size=3)
 
@@ -27,7 +26,7 @@ def train(checkpoint: Checkpoint | None, stop_in: int | None = None, select: str
 
     network = new_network()
     settings = RECIPE.model_copy(update={"select": select})
-    history = fit(network, examples(10), examples(6, seed=1), settings, 0, CPU, report, checkpoint)
+    history = train_on(network, examples(10), examples(6, seed=1), settings, 0, report, checkpoint)
     return history, network.state_dict()
 
 
@@ -48,8 +47,8 @@ def test_no_epoch_is_trained_twice(tmp_path: Path) -> None:
     checkpoint, epochs = Checkpoint(tmp_path / "run-0.pt"), []
     with pytest.raises(KeyboardInterrupt):
         train(checkpoint, stop_in=4)
-    fit(
-        new_network(), examples(10), examples(6, seed=1), RECIPE, 0, CPU,
+    train_on(
+        new_network(), examples(10), examples(6, seed=1), RECIPE, 0,
         lambda row, _: epochs.append(row["epoch"]), checkpoint,
     )  # fmt: skip
     assert epochs == [4, 5, 6]

@@ -1,26 +1,31 @@
-"""stages/common/classifier.py: the model's file is enough, alone and in a stream alike."""
+"""stages/models/classifier.py: the model's file is enough, alone and in a stream alike."""
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save
+from safetensors.torch import load_file
 from torchvision import transforms
 
-from stages.common.classifier import BATCH, Classifier, Prediction
-from stages.common.errors import ProjectError
-from stages.common.tensors import load_tensors
+from stages.ground.errors import ProjectError
+from stages.models.classifier import BATCH, Classifier, Prediction
+from stages.models.tensors import read_tensors, write_tensors
 from tests.drawing import draw_picture
 from tests.models import CLASSES, draw_formats, small_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model(tmp_path_factory.mktemp("model") / "small.pt")
+    return small_model(tmp_path_factory.mktemp("model") / "small.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +44,10 @@ def same(prediction: object, of: Prediction) -> bool:
 
 
 def test_a_prediction_is_that_of_a_plain_torchvision_script(model: Path, pictures: list[Path]) -> None:
-    saved = torch.load(model, weights_only=True)
+    with safe_open(model, "pt") as file:
+        saved = json.loads(file.metadata()["about"])
     network = torchvision.models.get_model(saved["network"], weights=None, num_classes=3)
-    network.load_state_dict(saved["state_dict"])
+    network.load_state_dict(load_file(model))
     network.eval()
     look = transforms.Compose(
         [
@@ -132,71 +138,77 @@ def test_a_stream_asks_for_no_more_files_than_two_batches_ahead(classifier: Clas
     assert list(classifier.stream([])) == []
 
 
-def test_it_computes_in_float32_whatever_is_set_around_it(classifier: Classifier, pictures: list[Path]) -> None:
-    seen = []
-
-    def note(*_: object) -> None:
-        seen.append((torch.backends.cudnn.conv.fp32_precision, torch.is_autocast_enabled("cpu")))
-
-    alone, around = classifier(pictures[0]), torch.backends.cudnn.conv.fp32_precision
-    with classifier.network.register_forward_hook(note), torch.autocast("cpu", torch.bfloat16):
-        assert classifier(pictures[0]) == alone
-    assert seen == [("ieee", False)], "cuDNN's convolutions are in TF32 otherwise"
-    assert torch.backends.cudnn.conv.fp32_precision == around
+def write(path: Path, model: Path, **changes: object) -> Path:
+    """The same model with another header; a value of None leaves the entry out."""
+    tensors, about = read_tensors(model)
+    del about["crc32"]
+    kept = {key: value for key, value in (about | changes).items() if value is not None}
+    write_tensors(path, tensors, kept)
+    return path
 
 
 def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, tmp_path: Path) -> None:
-    content = load_tensors(model)
-    assert set(content) == {"network", "classes", "resize", "crop", "mean", "std", "precision", "state_dict"}
-    torch.save(content | {"made_by": "another version"}, tmp_path / "other.pt")
-    loaded = Classifier.load(tmp_path / "other.pt")
-    assert (loaded.name, loaded.classes, loaded.preprocessing) == (
-        "resnet18",
-        CLASSES,
-        classifier.preprocessing,
-    )
-    assert not loaded.network.training
-    torch.save({key: content[key] for key in content if key != "precision"}, tmp_path / "earlier.pt")
-    assert Classifier.load(tmp_path / "earlier.pt").precision == "not recorded"
-
-
-class RunsCode:
-    def __reduce__(self) -> tuple:
-        return Path.touch, (Path("ran"),)
-
-
-def changed(**values: object) -> Callable[[bytes, dict], object]:
-    return lambda _, content: content | values
+    _, about = read_tensors(model)
+    assert set(about) == {
+        "network", "last_layer", "classes", "resize", "crop", "mean", "std", "precision", "backbone", "graph", "crc32"
+    }  # fmt: skip
+    loaded = Classifier.load(write(tmp_path / "other.safetensors", model, made_by="another version"))
+    assert (loaded.file.network, loaded.classes, loaded.preprocessing, loaded.file.precision) == (
+        "resnet18", CLASSES, classifier.preprocessing, "float32"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda data, _: data[: len(data) // 2], "x.pt is not a whole file of tensors"),
-        (lambda *_: b"", "x.pt is not a whole file of tensors"),
-        (lambda *_: b"\x80\x02\x85", "x.pt is not a whole file of tensors"),
-        (lambda *_: RunsCode(), "x.pt is not a whole file of tensors, or one that would run code"),
-        (lambda *_: [1], "x.pt: expected a state dict"),
-        (lambda _, content: content["state_dict"], "x.pt is not a model that stages.train made: network: Field requ"),
-        (changed(network="mobilenet_v9"), "network: no classification network of torchvision"),
-        (changed(network="mobilenet_v2"), "x.pt is not a model that stages.train made: its state_dict does not fit"),
-        (changed(classes=CLASSES[:2]), "its state_dict does not fit"),
-        (changed(classes=[]), "classes: List should have at least 1 item"),
-        (changed(resize=10**9), "resize: Input should be less than or equal to"),
-        (changed(mean="grey"), "mean: Input should be a valid tuple"),
-        (changed(state_dict={"a": 1}), "state_dict.a: Input should be an instance of Tensor"),
+        (lambda data: data[: len(data) // 2], "x.safetensors is not a whole file of tensors"),
+        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "x.safetensors is not a whole file of tensors"),
+        (lambda _: b"", "x.safetensors is not a whole file of tensors"),
+        (lambda _: b"\x80\x02\x85", "x.safetensors is not a whole file of tensors"),
+        (lambda _: b"\xff" * 100, "x.safetensors is not a whole file of tensors"),
+        (lambda _: save({"a": np.ones(3)}), "x.safetensors is not a whole file of tensors that this project wrote"),
+        ({"network": None}, "x.safetensors is not a model that stages.train made: network: Field requ"),
+        ({"classes": CLASSES[:2]}, "its last layer is not one of 2 classes"),
+        ({"classes": []}, "classes: List should have at least 1 item"),
+        ({"classes": ["a", "a", "b"]}, "two of its classes have one name"),
+        ({"resize": 10**9}, "resize: Input should be less than or equal to"),
+        ({"resize": 40}, "crop (64) is above resize (40)"),
+        ({"mean": "grey"}, "mean: Input should be a valid"),
+        ({"std": [0, 1, 1]}, "images cannot be normalized"),
+        ({"last_layer": "conv1"}, "its last layer is not one of 3 classes"),
+        ({"graph": {"onnx": "no base64!", "tensors": []}}, "graph.onnx: "),
+        ({"graph": {"onnx": "YWJj", "tensors": []}}, "its tensors do not fit its graph"),
     ],
 )
-def test_what_is_no_model_is_an_error_of_one_line(
-    in_folder: Path, model: Path, change: Callable[[bytes, dict], object], line: str
-) -> None:
-    content = change(model.read_bytes(), load_tensors(model))
-    if isinstance(content, bytes):
-        Path("x.pt").write_bytes(content)
+def test_what_is_no_model_is_an_error_of_one_line(in_folder: Path, model: Path, change: object, line: str) -> None:
+    path = Path("x.safetensors")
+    if isinstance(change, dict):
+        write(path, model, **change)
     else:
-        torch.save(content, "x.pt")
+        path.write_bytes(change(model.read_bytes()))
     with pytest.raises(ProjectError) as raised:
-        Classifier.load("x.pt")
+        Classifier.load(path)
     assert line in str(raised.value)
     assert "\n" not in str(raised.value)
-    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda tensors: tensors.pop("conv1.weight"), "its tensors do not fit its graph"),
+        (lambda tensors: tensors.update({"conv1.weight": np.ones((1, 2), np.float32)}), "do not fit its graph"),
+        (lambda tensors: tensors.pop("fc.bias"), "its last layer is not one of 3 classes"),
+        (lambda tensors: tensors["bn1.weight"].fill(np.nan), "some of its weights are not finite"),
+    ],
+    ids=["one is missing", "of another shape", "no last layer", "not finite"],
+)
+def test_tensors_that_are_no_model_are_an_error_of_one_line(
+    in_folder: Path, model: Path, change: Callable[[dict], object], line: str
+) -> None:
+    tensors, about = read_tensors(model)
+    change(tensors)
+    write_tensors(Path("x.safetensors"), tensors, about)
+    with pytest.raises(ProjectError) as raised:
+        Classifier.load("x.safetensors")
+    assert line in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""stages/common/cli.py: how a stage is called and how it fails.
+"""stages/ground/cli.py: how a stage is called and how it fails.
 
 In:  a test looks for this text, as it stands here, in the help
 Out: nothing
@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.common import cli
-from stages.common.cli import ERRORS_FILE, run
-from stages.common.errors import ProjectError, UnreachableError
+from stages.ground import cli
+from stages.ground.cli import ERRORS_FILE, run
+from stages.ground.errors import ProjectError, UnreachableError
 from tests.conftest import PROJECT, clean_environment
 
 
 @pytest.fixture(autouse=True)
 def own_folder(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stage keeps its lock in the folder that it runs in."""
+    """A stage reads params.yaml and keeps its lock in the folder that it runs in."""
+    (in_folder / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
     for name in (ERRORS_FILE, "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
 
@@ -147,7 +148,7 @@ def test_after_a_run_that_did_not_succeed_the_next_one_may_start(
 
 CHILD = """
 import time
-from stages.common.cli import run
+from stages.ground.cli import run
 
 def main(dataset):
     print("started", flush=True)
@@ -172,7 +173,7 @@ def test_a_stage_ends_when_the_dvc_that_started_it_is_killed() -> None:
 
 IMPORTING = """
 import os, signal
-from stages.common.cli import end_at_ctrl_c, one_line_errors
+from stages.ground.cli import end_at_ctrl_c, one_line_errors
 
 with one_line_errors():
     end_at_ctrl_c()
@@ -229,3 +230,14 @@ def test_a_stage_itself_fails_in_this_way(in_folder: Path, arguments: list[str],
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
+
+
+def test_a_wrong_value_anywhere_in_params_is_an_error_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_folder: Path
+) -> None:
+    params = in_folder / "params.yaml"
+    params.write_text(params.read_text().replace("schedule: step", "schedule: stairs"))
+    assert call(monkeypatch, lambda dataset: print("worked"), "shapes") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "variants.frozen.schedule" in err

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from stages import compare
-from stages.common import paths
-from stages.common.files import read_table, write_json, write_table
-from stages.common.published import published_accuracies
+from stages.ground import paths
+from stages.ground.files import read_table, write_json, write_table
+from stages.statistics.inference import described
 from tests.conftest import PROJECT
 
 PARAMS = (PROJECT / "params.yaml").read_text()
@@ -56,37 +56,13 @@ def test_curves_are_a_long_table_in_the_order_of_params(cell: tuple[str, str]) -
     rows = read_table(paths.curves(*cell))
     assert list(rows[0]) == ["variant", "split", "epoch", "loss", "accuracy"]
     assert [row["variant"] for row in rows] == ["frozen"] * 6 + ["unfrozen"] * 6
-    for figure in (paths.comparison(*cell), paths.accuracy(*cell)):
-        assert figure.read_bytes().startswith(b"\x89PNG")
-
-
-def test_both_figures_get_the_published_accuracies(cell: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr(compare, "published_accuracies", lambda *_: {"frozen": 0.9})
-    for name in ("draw_comparison", "draw_accuracy"):
-        draw = getattr(compare, name)
-        monkeypatch.setattr(compare, name, lambda *given, draw=draw: shown.append(given[-1]) or draw(*given))
-    compare.main(*cell)
-    assert shown == [{"frozen": 0.9}] * 2
 
 
 def test_the_line_under_a_variants_name_has_the_digits_of_the_metrics() -> None:
     numbers = {"accuracy": 0.9412, "accuracy_low": 0.892, "accuracy_high": 0.9687}
-    assert compare.describe(numbers) == "accuracy 0.9412 (0.892 to 0.969)"
+    assert described(numbers) == "accuracy 0.9412 (0.892 to 0.969)"
     against = numbers | {"accuracy_difference": -0.0065, "p_value": 0.1797}
-    assert compare.describe(against) == "accuracy 0.9412 (0.892 to 0.969)\ndifference -0.0065, p = 0.18"
-
-
-def test_published_accuracies_are_found_by_network_data_set_and_what_is_trained() -> None:
-    variants = {"frozen": "head", "slow": "head", "unfrozen": "all"}
-    assert published_accuracies("resnet18", "ants_bees", variants) == {
-        "frozen": 0.948,
-        "slow": 0.948,
-        "unfrozen": 0.922,
-    }
-    assert published_accuracies("resnet18", "cats_dogs", {"unfrozen": "all"}) == {"unfrozen": 0.974}
-    assert published_accuracies("mobilenet_v2", "ants_bees", variants) == {}
-    assert published_accuracies("resnet18", "mine", variants) == {}
+    assert described(against) == "accuracy 0.9412 (0.892 to 0.969)\ndifference -0.0065, p = 0.18"
 
 
 def test_the_first_variant_of_params_is_the_baseline(cell: tuple[str, str], in_folder: Path) -> None:

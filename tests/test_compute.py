@@ -1,4 +1,4 @@
-"""stages/common/compute.py: the device and the precision."""
+"""stages/training/compute.py: the device and the precision."""
 
 import copy
 import subprocess
@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from stages.common.compute import Compute, choose_compute, choose_device, computes_bfloat16, slowdown_of_bfloat16
-from stages.common.distributed import Team
-from stages.common.errors import ProjectError
-from stages.common.network import strided_depthwise_in_float32
+from stages.ground.errors import ProjectError
+from stages.networks.network import strided_depthwise_in_float32
+from stages.training.compute import Compute, choose_compute, choose_device, computes_bfloat16, slowdown_of_bfloat16
+from stages.training.distributed import Team
 from tests.conftest import PROJECT
 from tests.processor import processor
 
@@ -126,7 +126,7 @@ def test_freed_memory_is_not_returned_and_faulted_in_again() -> None:
     """Counted by the system: a page fault for each 4 KiB of memory that is new to the process."""
     script = """
 import resource, torch
-from stages.common.compute import choose_device
+from stages.training.compute import choose_device
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(1 << 24)

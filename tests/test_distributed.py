@@ -1,4 +1,4 @@
-"""stages/common/distributed.py: two processes on the CPU give what one gives."""
+"""stages/training/distributed.py: two processes on the CPU give what one gives."""
 
 import json
 import os
@@ -14,32 +14,32 @@ import yaml
 from torch import nn
 
 from stages import train
-from stages.common import paths
-from stages.common.compute import Compute
-from stages.common.distributed import Team, launch
-from stages.common.errors import ProjectError
-from stages.common.examples import Embeddings
-from stages.common.files import read_table
-from stages.common.fit import fit
-from stages.common.params import Variant
+from stages.ground import paths
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_table
+from stages.recipes.variant import Variant
+from stages.training.compute import Compute
+from stages.training.distributed import Team, launch
+from stages.training.fit import fit
 from tests.conftest import clean_environment, wait_for
+from tests.test_fit import Points, logits
 
 RECIPE = Variant(
     trainable="all", epochs=3, batch_size=7, lr=0.05, momentum=0.9, weight_decay=0.001, schedule="cosine"
 )  # of 25 examples: batches of 7, 6, 6, 6, and so shares that differ
 
 
-def examples(count: int) -> Embeddings:
-    generator = torch.Generator().manual_seed(count)
-    embeddings = torch.randn(count, 5, generator=generator)
-    return Embeddings(embeddings, (embeddings.sum(1) > 0).long())
+def examples(count: int) -> Points:
+    points = torch.randn(count, 5, generator=torch.Generator().manual_seed(count))
+    return Points(points, (points.sum(1) > 0).long().numpy())
 
 
 def fitted(team: Team) -> tuple[nn.Module, list]:
     """Without BatchNorm, which sees each process's share by itself."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
-    history = fit(network, examples(25), examples(11), RECIPE, 0, Compute(torch.device("cpu"), "float32", team))
+    val, compute = examples(11), Compute(torch.device("cpu"), "float32", team)
+    history = fit(network, examples(25), lambda of: logits(of, val), val.labels, RECIPE, 0, compute)
     return network, history
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.common.archive import unpack_pictures
-from stages.common.errors import ProjectError
+from stages.datasets.archive import unpack_pictures
 from stages.download import main
+from stages.ground.errors import ProjectError
 from tests.conftest import PROJECT
 
 PICTURES = {"data/train/ants/1.jpg": b"an ant", "data/val/bees/2.PNG": b"a bee"}

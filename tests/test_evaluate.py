@@ -5,29 +5,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torchvision import transforms
 
-from stages import evaluate
-from stages.common import paths
-from stages.common.classifier import Classifier
-from stages.common.files import read_table
-from stages.common.images import LabelledFiles, Preprocessing, list_split
-from stages.common.network import build, last_layer_name, new_last_layer, set_last_layer
-from stages.common.params import Runtime
-from stages.common.projection import Projection
-from tests.conftest import PROJECT
-from tests.drawing import draw_data_set, draw_split
+from stages import evaluate, features
+from stages.evaluate import Answers
+from stages.ground import paths
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_table
+from stages.ground.runtime import Runtime
+from stages.models.classifier import Classifier
+from stages.models.features import Embedded, Features
+from stages.preprocessing.splits import list_split
+from stages.statistics.projection import Projection
+from tests.drawing import draw_split
+from tests.finished import DATA, MODEL
 
-LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 0.5]])
-LABELS = torch.tensor([0, 0, 1, 1])
-LISTED = LabelledFiles([Path(f"data/d/val/{name}.png") for name in "wxyz"], LABELS, ["ants", "bees"])
+LOGITS = np.array([[2, 0], [0, 1], [3, 0], [0, 0.5]], np.float32)
+LABELS = np.array([0, 0, 1, 1])
+CLASSES = ["ants", "bees"]
+CELL = (MODEL, DATA, "frozen")
+
+
+def answers(logits: np.ndarray = LOGITS, labels: np.ndarray = LABELS) -> Answers:
+    return Answers([f"val/{number}.png" for number in range(len(labels))], labels, logits, logits)
 
 
 def test_measure() -> None:
     losses = [0.126928, 1.313262, 3.048587, 0.474077]  # log(1 + exp(wrong - right))
-    assert evaluate.measure(LOGITS, LABELS) == {
+    assert evaluate.measure(answers()) == {
         "images": 4,
         "mistakes": 2,
         "accuracy": 0.5,
@@ -37,92 +41,76 @@ def test_measure() -> None:
         "loss": pytest.approx(sum(losses) / 4, abs=1e-4),
         "ece": pytest.approx((0.1192 + 0.7311 + 0.9526 + 0.3775) / 4, abs=1e-4),  # each alone in its bin
     }
-    assert list(evaluate.measure(LOGITS, LABELS))[2] == "accuracy"
+    assert list(evaluate.measure(answers()))[2] == "accuracy"
 
 
 def test_balanced_accuracy_is_the_mean_of_the_recalls_of_the_classes_there_are() -> None:
-    logits = torch.tensor([[1.0, 0.0, 0.0]] * 4)
-    measured = evaluate.measure(logits, torch.tensor([0, 0, 0, 1]))
+    logits = np.array([[1, 0, 0]] * 4, np.float32)
+    measured = evaluate.measure(answers(logits, np.array([0, 0, 0, 1])))
     assert (measured["accuracy"], measured["balanced_accuracy"]) == (0.75, 0.5)
 
 
 def test_predictions_name_file_classes_and_the_probability_of_the_prediction() -> None:
-    rows = evaluate.predictions(LOGITS, LISTED, "d")
-    assert rows[1] == {"file": "val/x.png", "label": "ants", "prediction": "bees", "probability": 0.7311}
+    rows = evaluate.predictions(answers(), CLASSES)
+    assert rows[1] == {"file": "val/1.png", "label": "ants", "prediction": "bees", "probability": 0.7311}
     assert [row["prediction"] for row in rows] == ["ants", "bees", "ants", "bees"]
 
 
 def test_recall_by_class() -> None:
-    logits = torch.cat([LOGITS, torch.tensor([[0.0, 9.0]])])
-    listed = LabelledFiles([*LISTED.files, Path("data/d/val/v.png")], torch.tensor([0, 0, 1, 1, 1]), ["ants", "bees"])
-    assert evaluate.recall(logits, listed) == [
+    logits = np.concatenate([LOGITS, np.array([[0, 9]], np.float32)])
+    assert evaluate.recall(answers(logits, np.array([0, 0, 1, 1, 1])), CLASSES) == [
         {"class": "ants", "images": 2, "recall": 0.5},
         {"class": "bees", "images": 3, "recall": pytest.approx(2 / 3)},
     ]
 
 
-@pytest.fixture
-def cell(in_folder: Path) -> tuple[str, str, str]:
-    """A finished model of random weights, and images."""
-    (in_folder / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
-    draw_data_set(paths.images("mine"))
-    network = build("mobilenet_v3_small")
-    set_last_layer(network, new_last_layer(network, 2))
-    Classifier(network, "mobilenet_v3_small", ["discs", "squares"], Preprocessing(40, 32), "bfloat16").save(
-        paths.model("mobilenet_v3_small", "mine", "frozen")
-    )
-    return "mobilenet_v3_small", "mine", "frozen"
-
-
-def test_test_images_are_measured_apart(cell: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.main(*cell)
-    without = json.loads(paths.metrics(*cell).read_text())
-    draw_split(paths.images("mine") / "test", 3, first=50)
-    evaluate.main(*cell)
-    with_test = json.loads(paths.metrics(*cell).read_text())
+def test_test_images_are_measured_apart(finished_project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    without = json.loads(paths.metrics(*CELL).read_text())
+    draw_split(paths.images(DATA) / "test", 3, first=50)
+    features.main(MODEL, DATA)
+    evaluate.main(*CELL)
+    with_test = json.loads(paths.metrics(*CELL).read_text())
     assert with_test | without == with_test
-    assert (with_test["images"], with_test["test_images"]) == (10, 6)
+    assert (with_test["images"], with_test["test_images"]) == (6, 6)
     assert set(with_test) - set(without) == {f"test_{name}" for name in without if name != "precision"}
-    assert with_test["precision"] == "bfloat16"
-    assert {row["file"].split("/")[0] for row in read_table(paths.predictions(*cell))} == {"val"}
-    assert "of 10 val images wrong" in capsys.readouterr().out
+    assert with_test["precision"] == "float32"
+    assert {row["file"].split("/")[0] for row in read_table(paths.predictions(*CELL))} == {"val"}
+    assert "of 6 val images wrong" in capsys.readouterr().out
 
 
-def test_the_surest_mistakes_are_shown_first(cell: tuple[str, str, str]) -> None:
-    evaluate.main(*cell)
-    rows = [dict(row) for row in read_table(paths.predictions(*cell))]
-    wrong = evaluate.worst_mistakes(rows, "mine", Classifier.load(paths.model(*cell)))
-    assert len(wrong) == json.loads(paths.metrics(*cell).read_text())["mistakes"]
-    assert len(wrong) > 0
-    assert all(mistake.label != mistake.prediction for mistake in wrong)
-    probabilities = [mistake.probability for mistake in wrong]
-    assert probabilities == sorted(probabilities, reverse=True)
-
-
-def test_a_mistake_is_shown_as_the_square_that_the_network_saw_and_where_it_looked_in_it(
-    cell: tuple[str, str, str],
+def test_a_frozen_model_is_measured_on_features_and_they_are_what_the_images_give(
+    finished_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier = Classifier.load(paths.model(*cell))
-    row = {"file": "val/discs/discs.8.png", "label": "discs", "prediction": "squares", "probability": 0.9}
-    mistake = evaluate.to_mistake(row, "mine", classifier)
-    look = transforms.Compose([transforms.Resize(40), transforms.CenterCrop(32), transforms.PILToTensor()])
-    seen = look(Image.open(paths.images("mine") / "val/discs/discs.8.png"))
-    assert torch.equal(torch.from_numpy(mistake.image.copy()).permute(2, 0, 1), seen)
-    assert mistake.heat.shape == (32, 32)
-    assert 0 <= mistake.heat.min() <= mistake.heat.max() <= 1
+    classifier, runtime = Classifier.load(paths.model(*CELL)), Runtime(progress=False)
+    listed = list_split(paths.images(DATA) / "val")
+    of_images = evaluate.embed(classifier, listed, runtime)
+    monkeypatch.setattr(evaluate, "embed", lambda *_: 1 / 0)
+    of_features = evaluate.answers_of(classifier, MODEL, DATA, "val", runtime)
+    assert np.allclose(of_features.embeddings, of_images, atol=1e-6 * np.abs(of_images).max())
+    assert np.array_equal(of_features.logits, classifier.answers(of_features.embeddings))
+    changed = Features.read(paths.features(MODEL, DATA))
+    Features("of others", changed.classes, changed.splits).write(paths.features(MODEL, DATA))
+    with pytest.raises(ZeroDivisionError):  # so it goes to the images
+        evaluate.answers_of(classifier, MODEL, DATA, "val", runtime)
 
 
-def test_the_reliability_diagram_is_written(cell: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate.main(*cell)
-    assert paths.reliability(*cell).read_bytes().startswith(b"\x89PNG")
+def test_features_of_other_images_are_refused(finished_project: Path) -> None:
+    kept = Features.read(paths.features(MODEL, DATA))
+    val = kept.splits["val"]
+    splits = kept.splits | {"val": Embedded(val.files[::-1], val.embeddings, val.labels)}
+    Features(kept.backbone, kept.classes, splits).write(paths.features(MODEL, DATA))
+    with pytest.raises(ProjectError, match=r"shapes\.safetensors is of other images than data/shapes; run dvc repro"):
+        evaluate.main(*CELL)
 
 
-def test_embeddings_are_what_the_last_layer_makes_the_logits_of(cell: tuple[str, str, str]) -> None:
-    classifier, val = Classifier.load(paths.model(*cell)), list_split(paths.images("mine") / "val")
-    logits, embeddings = evaluate.run_classifier(classifier, val, Runtime(progress=False))
-    last_layer = classifier.network.get_submodule(last_layer_name(classifier.network))
-    assert torch.allclose(last_layer(embeddings), logits, atol=1e-5)
-    axes = evaluate.embeddings_figure("net", embeddings, logits, val).axes[0]
-    assert len(axes.collections[-1].get_offsets()) == int((logits.argmax(1) != val.labels).sum())
-    drawn = np.concatenate([points.get_offsets() for points in axes.collections[:-1]])
-    assert np.allclose(drawn, Projection.of(embeddings)(embeddings))
+def test_the_tables_for_drawing_are_of_the_same_images(finished_project: Path) -> None:
+    rows = read_table(paths.trained_embeddings(*CELL), ("label", "x", "y", "x_share", "y_share", "wrong"))
+    predictions = read_table(paths.predictions(*CELL))
+    assert [row["label"] for row in rows] == [row["label"] for row in predictions]
+    assert [row["wrong"] == "1" for row in rows] == [row["label"] != row["prediction"] for row in predictions]
+    val = Features.read(paths.features(MODEL, DATA)).splits["val"]
+    points = Projection.of(val.embeddings)(val.embeddings)
+    assert np.allclose([[float(row["x"]), float(row["y"])] for row in rows], points, rtol=1e-4)
+    bins = read_table(paths.confidence(*CELL), ("low", "high", "count", "right", "confidence"))
+    assert sum(int(row["count"]) for row in bins) == len(rows)
+    assert sum(int(row["right"]) for row in bins) == sum(row["wrong"] == "0" for row in rows)

@@ -1,16 +1,17 @@
-"""stages/common/examples.py: decoded images, in memory or beyond it."""
+"""stages/training/examples.py: decoded images, in memory or beyond it."""
 
 import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
-from stages.common import paths
-from stages.common.examples import read_images
-from stages.common.images import LabelledFiles, Preprocessing, list_split
-from stages.common.params import Runtime
+from stages.ground import paths
+from stages.ground.runtime import Runtime
+from stages.preprocessing.inputs import Preprocessing
+from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.training.examples import read_images
 from tests.drawing import draw_split
 
 LOOK = Preprocessing(resize=40, crop=32)  # 4,800 bytes an image
@@ -24,7 +25,7 @@ def listed(in_folder: Path) -> LabelledFiles:
 
 def test_images_that_memory_is_not_to_hold_lie_in_a_file_and_are_the_same(listed: LabelledFiles) -> None:
     in_memory, in_a_file = (read_images(listed, LOOK, Runtime(image_cache_mib=mib, progress=False)) for mib in (2, 1))
-    assert torch.equal(in_memory.squares, in_a_file.squares)
+    assert np.array_equal(in_memory.squares, in_a_file.squares)
     assert len(in_memory.squares) == 240
     mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(paths.SCRATCH.resolve()) in line]
     assert len(mapped) == 1

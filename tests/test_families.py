@@ -2,25 +2,42 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from torch import Tensor
 from torchvision.models import get_model_weights, list_models
 
-from scripts.add_network import entry
-from stages.common.classifier import Classifier
-from stages.common.compute import Compute
-from stages.common.errors import ProjectError
-from stages.common.examples import Images
-from stages.common.fit import predict, train_epoch
-from stages.common.images import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from stages.common.network import UNSUITABLE, build, load_pretrained, new_last_layer, set_last_layer
-from stages.common.tensors import save_tensors
+from scripts.adding.network import entry
+from stages.ground.errors import ProjectError
+from stages.heads.linear import Head
+from stages.models.classifier import Classifier
+from stages.models.model_file import ModelFile
+from stages.models.pretrained import Pretrained
+from stages.networks.finished import load_model
+from stages.networks.graph import to_graph
+from stages.networks.network import (
+    UNSUITABLE,
+    build,
+    last_layer_name,
+    load_pretrained,
+    new_last_layer,
+    set_last_layer,
+    tensors_of,
+)
+from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, to_input
+from stages.recipes.variant import Variant
+from stages.training.compute import Compute
+from stages.training.examples import Images
+from stages.training.fit import train_epoch
 from stages.weights import torchvision_names
 
 NAMES = list_models(module=torchvision.models)
 SIDE = 32  # pixels
+RECIPE = Variant(
+    trainable="all", epochs=1, batch_size=4, lr=0.01, momentum=0, weight_decay=0, schedule="linear"
+)  # fmt: skip
 
 
 def as_published(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -48,9 +65,15 @@ def as_published(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 def test_a_network_goes_the_whole_way(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     published = build(name).state_dict()
-    save_tensors(tmp_path / "weights.pt", torchvision_names(as_published(name, published), build(name)))
-    network = load_pretrained(name, tmp_path / "weights.pt")
-    last = new_last_layer(network, 3)
+    backbone = torchvision_names(as_published(name, published), built := build(name))
+    built.load_state_dict(backbone, strict=False)
+    layer, graph = last_layer_name(built), to_graph(built, SIDE)
+    width = built.get_submodule(layer).in_features
+    tensors = {key: tensor.numpy() for key, tensor in backbone.items()}
+    pretrained = Pretrained(name, layer, width, graph, tensors)
+    network = load_pretrained(pretrained)
+    head = Head.drawn(width, 3, 0)
+    last = new_last_layer(head.weight, head.bias)
     set_last_layer(network, last)
     loaded = network.state_dict()
     same = [key for key, tensor in published.items() if loaded[key].shape == tensor.shape]
@@ -58,17 +81,23 @@ def test_a_network_goes_the_whole_way(tmp_path: Path, name: str) -> None:
     assert all(torch.equal(loaded[key], published[key]) for key in same)
 
     preprocessing, compute = Preprocessing(SIDE, SIDE), Compute(torch.device("cpu"), "float32")
-    squares = torch.randint(0, 256, (4, 3, SIDE, SIDE), dtype=torch.uint8)
-    images = Images(squares, torch.tensor([0, 1, 2, 0]), preprocessing)
+    squares = np.random.default_rng(0).integers(0, 256, (4, 3, SIDE, SIDE), np.uint8)
+    images = Images(squares, np.array([0, 1, 2, 0]), preprocessing)
     first, weight = next(network.parameters()).detach().clone(), last.weight.detach().clone()
-    loss, _ = train_epoch(network, images, torch.optim.SGD(network.parameters(), 0.01), 4, 0, 1, compute)
+    loss, _ = train_epoch(network, images, torch.optim.SGD(network.parameters(), 0.01), RECIPE, 0, 1, compute)
     assert 0 < loss < 10
     assert not torch.equal(last.weight, weight)
     assert not torch.equal(next(network.parameters()), first)
 
-    Classifier(network.eval(), name, ["a", "b", "c"], preprocessing, "float32").save(tmp_path / "model.pt")
-    again = Classifier.load(tmp_path / "model.pt")
-    assert torch.allclose(predict(again.network, images, compute), predict(network, images, compute), atol=1e-5)
+    path = tmp_path / "model.safetensors"
+    ModelFile(name, layer, graph, list("abc"), preprocessing, "float32", None, tensors_of(network)).write(path)
+    again = Classifier.load(path)
+    with torch.inference_mode():
+        expected = network.eval()(torch.from_numpy(to_input(squares, preprocessing))).numpy()
+    scale = np.abs(expected).max()
+    assert np.allclose(again.logits(squares), expected, atol=1e-4 * scale)
+    in_torch = load_model(again.file)
+    assert all(torch.equal(tensor, network.state_dict()[key]) for key, tensor in in_torch.state_dict().items())
 
 
 def test_a_vits_published_names_are_brought_to_torchvisions() -> None:

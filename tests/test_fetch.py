@@ -1,4 +1,4 @@
-"""stages/common/fetch.py: where a file is looked for, in what order, and what is said when it is nowhere."""
+"""stages/fetching/fetch.py: where a file is looked for, in what order, and what is said when it is nowhere."""
 
 import errno
 import os
@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from urllib3 import HTTPConnectionPool
 
-from stages.common import http_download
-from stages.common.errors import ProjectError, UnreachableError
-from stages.common.fetch import fetch
+from stages.fetching import http_download
+from stages.fetching.fetch import fetch
+from stages.ground.errors import ProjectError, UnreachableError
 
 Serve = Callable[[Path], str]
 

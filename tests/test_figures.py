@@ -1,16 +1,16 @@
-"""stages/common/figures/: what is drawn, from the artists."""
+"""stages/figures/: what is drawn, from the artists."""
 
 import numpy as np
 import pytest
-import torch
 
-from stages.common.figures.accuracy import Accuracy, draw_accuracy
-from stages.common.figures.comparison import Curve, draw_comparison
-from stages.common.figures.embeddings import draw_embeddings
-from stages.common.figures.learning_curve import SPREAD, draw_learning_curve
-from stages.common.figures.mistakes import Mistake, draw_mistakes
-from stages.common.figures.reliability import draw_reliability
-from stages.common.statistics import confidence_bins, wilson_interval
+from stages.figures.accuracy import Accuracy, draw_accuracy
+from stages.figures.comparison import Curve, draw_comparison
+from stages.figures.embeddings import draw_embeddings
+from stages.figures.learning_curve import SPREAD, draw_learning_curve
+from stages.figures.mistakes import Mistake, draw_mistakes
+from stages.figures.reliability import draw_reliability
+from stages.statistics.calibration import confidence_bins
+from stages.statistics.inference import wilson_interval
 
 CURVES = {"train": Curve([0.9, 0.5, 0.2], [0.5, 0.8, 0.97]), "val": Curve([0.7, 0.4, 0.3], [0.6, 0.9, 0.95])}
 
@@ -104,8 +104,8 @@ def test_learning_curve_shows_every_draw_and_labels_the_means() -> None:
 
 
 def test_embeddings_give_each_class_a_colour_and_a_shape_and_val_the_stronger_points() -> None:
-    train = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), torch.tensor([0, 1, 1])
-    val = torch.tensor([[6.0, 7.0]]), torch.tensor([0])  # none of the second class
+    train = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), np.array([0, 1, 1])
+    val = np.array([[6.0, 7.0]]), np.array([0])  # none of the second class
     figure = draw_embeddings("net on data", ["ants", "bees"], {"train": train, "val": val}, (0.34, 0.071))
     [axes] = figure.axes
     assert axes.get_xlabel() == "first principal component (34 % of the variance)"
@@ -122,8 +122,8 @@ def test_embeddings_give_each_class_a_colour_and_a_shape_and_val_the_stronger_po
 
 
 def test_mistakes_among_embeddings_have_rings() -> None:
-    points = (torch.tensor([[0.0, 1], [2, 3], [4, 5]]), torch.tensor([0, 1, 1]))
-    figure = draw_embeddings("net", ["ants", "bees"], {"val": points}, (0.3, 0.1), torch.tensor([False, True, False]))
+    points = (np.array([[0.0, 1], [2, 3], [4, 5]]), np.array([0, 1, 1]))
+    figure = draw_embeddings("net", ["ants", "bees"], {"val": points}, (0.3, 0.1), np.array([False, True, False]))
     *_, rings = figure.axes[0].collections
     assert rings.get_offsets().tolist() == [[2, 3]]
     assert len(rings.get_facecolor()) == 0
@@ -132,8 +132,8 @@ def test_mistakes_among_embeddings_have_rings() -> None:
 
 
 def test_many_classes_are_named_where_their_val_images_lie() -> None:
-    labels = torch.arange(11).repeat(2)
-    places = torch.stack([labels.double(), labels.double() ** 2], 1)
+    labels = np.tile(np.arange(11), 2)
+    places = np.stack([labels, labels**2], 1).astype(float)
     figure = draw_embeddings("net", [f"kind {n}" for n in range(11)], {"val": (places, labels)}, (0.3, 0.1))
     assert figure.axes[0].get_legend() is None
     assert [(text.get_text(), text.xy) for text in figure.axes[0].texts] == [

@@ -1,18 +1,20 @@
-"""stages/common/fit.py, against the same done by hand."""
+"""stages/training/fit.py, against the same done by hand."""
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from stages.common.compute import Compute
-from stages.common.errors import ProjectError
-from stages.common.examples import Embeddings
-from stages.common.fit import fit, lr_factor, predict, score
-from stages.common.params import Variant
-from stages.common.seeds import derived_rng
+from stages.ground.errors import ProjectError
+from stages.ground.seeds import derived_rng
+from stages.recipes.variant import Variant
+from stages.statistics.scores import score
+from stages.training.compute import Compute
+from stages.training.fit import fit
 
 CPU = Compute(torch.device("cpu"), "float32")
 STEP = {"schedule": "step", "step_epochs": 2, "step_factor": 0.1}
@@ -20,17 +22,37 @@ STEP = {"schedule": "step", "step_epochs": 2, "step_factor": 0.1}
 
 def recipe(**changes: object) -> Variant:
     settings = {
-        "trainable": "head", "epochs": 3, "batch_size": 4, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01,
+        "trainable": "all", "epochs": 3, "batch_size": 4, "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01,
         "schedule": "linear",
     }  # fmt: skip
     return Variant.model_validate(settings | changes)
 
 
-def examples(count: int, seed: int = 0) -> Embeddings:
+@dataclass
+class Points:
+    """In the place of images: (N, 5), and what trains on them sees them as they are."""
+
+    points: torch.Tensor
+    labels: np.ndarray
+
+    def augmented(self, of: np.ndarray, device: torch.device, epoch: int) -> torch.Tensor:
+        return self.points[of]
+
+
+def examples(count: int, seed: int = 0) -> Points:
     """Points of two classes that a line nearly separates."""
     rng = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 2
-    return Embeddings(torch.randn(count, 5, generator=rng) + labels[:, None], labels)
+    return Points(torch.randn(count, 5, generator=rng) + labels[:, None], labels.numpy())
+
+
+@torch.no_grad()
+def logits(network: nn.Module, of: Points) -> np.ndarray:
+    return network.eval()(of.points).numpy()
+
+
+def train_on(network: nn.Module, train: Points, val: Points, settings: Variant, seed: int, *more: object) -> list:
+    return fit(network, train, lambda trained: logits(trained, val), val.labels, settings, seed, CPU, *more)
 
 
 def new_layer() -> nn.Linear:
@@ -41,16 +63,17 @@ def new_layer() -> nn.Linear:
 def test_history_agrees_with_the_same_steps_taken_by_hand() -> None:
     """Ten examples in batches of four: 4, 3 and 3, so a mean over batches would be wrong."""
     train, val, settings = examples(10), examples(7, seed=1), recipe(**STEP)
-    history = fit(new_layer(), train, val, settings, 5, CPU)
+    history = train_on(new_layer(), train, val, settings, 5)
 
     layer, velocity = new_layer(), {}
     expected = []
     for epoch, lr in ((1, 0.1), (2, 0.1), (3, 0.01)):
         losses, hits = [], []
         for batch in torch.from_numpy(derived_rng(5, epoch).permutation(10)).split([4, 3, 3]):
-            each = F.cross_entropy(layer(train.embeddings[batch]), train.labels[batch], reduction="none")
+            labels = torch.from_numpy(train.labels)[batch]
+            each = F.cross_entropy(layer(train.points[batch]), labels, reduction="none")
             losses += each.tolist()
-            hits += (layer(train.embeddings[batch]).argmax(1) == train.labels[batch]).tolist()
+            hits += (layer(train.points[batch]).argmax(1) == labels).tolist()
             for name, (parameter, gradient) in enumerate(
                 zip(layer.parameters(), torch.autograd.grad(each.mean(), [*layer.parameters()]), strict=True)
             ):
@@ -58,9 +81,9 @@ def test_history_agrees_with_the_same_steps_taken_by_hand() -> None:
                 velocity[name] = 0.9 * velocity[name] + step if name in velocity else step
                 parameter.data -= lr * velocity[name]
         expected.append((epoch, "train", sum(losses) / 10, sum(hits) / 10, lr))
-        logits = layer(val.embeddings).log_softmax(1)
-        of_labels = -logits[range(7), val.labels]
-        expected.append((epoch, "val", of_labels.mean().item(), (logits.argmax(1) == val.labels).sum().item() / 7, lr))
+        answers = layer(val.points).log_softmax(1).detach().numpy()
+        of_labels = -answers[range(7), val.labels]
+        expected.append((epoch, "val", of_labels.mean(), (answers.argmax(1) == val.labels).sum() / 7, lr))
     assert [row["split"] for row in history] == [row[1] for row in expected]
     for row, right in zip(history, expected, strict=True):
         assert (row["epoch"], row["loss"], row["accuracy"], row["lr"]) == pytest.approx(
@@ -72,29 +95,29 @@ def test_the_last_epochs_weights_are_kept_and_on_demand_the_best() -> None:
     train, val = examples(10), examples(9, seed=1)
     unstable = {"lr": 0.5, "epochs": 7, "batch_size": 1}
     last, best = new_layer(), new_layer()
-    history = fit(last, train, val, recipe(**unstable), 0, CPU)
-    fit(best, train, val, recipe(**unstable, select="best"), 0, CPU)
+    history = train_on(last, train, val, recipe(**unstable), 0)
+    train_on(best, train, val, recipe(**unstable, select="best"), 0)
     accuracies = [row["accuracy"] for row in history if row["split"] == "val"]
     assert max(accuracies) > accuracies[-1]  # or the test shows nothing
-    assert score(predict(last, val, CPU), val.labels)[1] == accuracies[-1]
-    assert score(predict(best, val, CPU), val.labels)[1] == max(accuracies)
+    assert score(logits(last, val), val.labels)[1] == accuracies[-1]
+    assert score(logits(best, val), val.labels)[1] == max(accuracies)
 
 
 def test_training_is_the_same_whatever_was_drawn_before() -> None:
     first, second = new_layer(), new_layer()
-    fit(first, examples(10), examples(4), recipe(), 0, CPU)
+    train_on(first, examples(10), examples(4), recipe(), 0)
     torch.rand(100)
-    fit(second, examples(10), examples(4), recipe(), 0, CPU)
+    train_on(second, examples(10), examples(4), recipe(), 0)
     assert torch.equal(first.weight, second.weight)
     third = new_layer()
-    fit(third, examples(10), examples(4), recipe(), 1, CPU)
+    train_on(third, examples(10), examples(4), recipe(), 1)
     assert not torch.equal(first.weight, third.weight)
 
 
 def test_dropout_follows_from_seed_and_epoch() -> None:
     def train(seed: int) -> torch.Tensor:
         layer = new_layer()
-        fit(nn.Sequential(nn.Dropout(0.5), layer), examples(8), examples(4), recipe(batch_size=8), seed, CPU)
+        train_on(nn.Sequential(nn.Dropout(0.5), layer), examples(8), examples(4), recipe(batch_size=8), seed)
         return layer.weight
 
     first = train(0)
@@ -113,33 +136,45 @@ def test_dropout_follows_from_seed_and_epoch() -> None:
 )
 def test_schedules(settings: dict, factors: list[float]) -> None:
     chosen = recipe(**settings)
-    assert [lr_factor(chosen, epoch) for epoch in range(1, chosen.epochs + 1)] == pytest.approx(factors)
+    assert [chosen.lr_in(epoch) / chosen.lr for epoch in range(1, chosen.epochs + 1)] == pytest.approx(factors)
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_lr() -> None:
     train = examples(8)
-    train.embeddings[3] = torch.inf
+    train.points[3] = torch.inf
     with pytest.raises(ProjectError, match=r"the loss is nan in epoch 1, step \d, at lr 0\.1; lower lr"):
-        fit(new_layer(), train, examples(4), recipe(), 0, CPU)
+        train_on(new_layer(), train, examples(4), recipe(), 0)
 
 
 def test_a_loss_that_is_not_finite_after_the_last_step_stops_too() -> None:
     """No step comes after it that would find out."""
     val = examples(4)
-    val.embeddings[0] = torch.nan
+    val.points[0] = torch.nan
     with pytest.raises(ProjectError, match=r"the val loss is nan after epoch 1, at lr 0\.1; lower lr"):
-        fit(new_layer(), examples(8), val, recipe(epochs=1), 0, CPU)
+        train_on(new_layer(), examples(8), val, recipe(epochs=1), 0)
 
 
 def test_no_batch_is_left_with_a_single_example() -> None:
     """BatchNorm cannot train on one; nine examples in batches of four would leave it one."""
     sizes = []
 
-    class Watched(Embeddings):
-        def inputs(self, of, device, epoch=None):
+    class Watched(Points):
+        def augmented(self, of, device, epoch):
             sizes.append(len(of))
-            return super().inputs(of, device, epoch)
+            return super().augmented(of, device, epoch)
 
     plain = examples(9)
-    fit(new_layer(), Watched(plain.embeddings, plain.labels), plain, recipe(epochs=1), 0, CPU)
+    train_on(new_layer(), Watched(plain.points, plain.labels), plain, recipe(epochs=1), 0)
     assert sizes == [3, 3, 3]
+
+
+def test_batchnorms_statistics_are_those_of_the_images_as_they_are_before_the_last_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = []
+    monkeypatch.setattr("stages.training.fit.recompute_statistics", lambda *_: done.append("recomputed"))
+    fit(
+        new_layer(), examples(8), lambda network: done.append("looked") or logits(network, examples(4)),
+        examples(4).labels, recipe(epochs=2, recompute_batchnorm=True), 0, CPU,
+    )  # fmt: skip
+    assert done == ["looked", "recomputed", "looked"]

@@ -1,8 +1,8 @@
-"""scripts/graph.py: what `dvc status` means for a cell. What DVC really says is looked at in test_repro.py."""
+"""scripts/reporting/graph.py: what `dvc status` means for a cell; what DVC really says is in test_repro.py."""
 
 import pytest
 
-from scripts.graph import Cell, Changes
+from scripts.reporting.graph import Cell, Changes
 
 CELL = Cell("mobilenet_v2", "shapes")
 GONE = {"changed deps": {"data/shapes": "deleted"}}
@@ -36,7 +36,7 @@ def test_kinds_of_stages_come_once_and_in_the_graphs_order() -> None:
     ("changes", "outdated"),
     [
         ([GONE, {"changed outs": {"models/a.pt": "not in cache"}}], False),
-        ([GONE, {"changed deps": {"stages/common": "modified"}}], True),
+        ([GONE, {"changed deps": {"stages/heads": "modified"}}], True),
         ([{"changed deps": {"data/shapes": "deleted", "params.yaml": {"seed": "modified"}}}], True),
         ([{"changed deps": {"params.yaml": "new"}}], True),
         ([{"changed outs": {"metrics/a.json": "modified"}}], True),

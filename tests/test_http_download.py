@@ -1,4 +1,4 @@
-"""stages/common/http_download.py, against a server on 127.0.0.1 that breaks off, stalls, lies and is busy."""
+"""stages/fetching/http_download.py, against a server on 127.0.0.1 that breaks off, stalls, lies and is busy."""
 
 import contextlib
 import email.utils
@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 from urllib3.util import connection
 
-from stages.common import http_download
-from stages.common.errors import ProjectError, UnreachableError
-from stages.common.fetch import fetch
-from stages.common.files import sha256
-from stages.common.http_download import download
+from stages.fetching import http_download
+from stages.fetching.fetch import fetch
+from stages.fetching.http_download import download
+from stages.ground.errors import ProjectError, UnreachableError
+from stages.ground.files import sha256
 from tests.conftest import PROJECT, clean_environment
 
 CONTENT = random.Random(0).randbytes(1000)
@@ -243,7 +243,7 @@ def test_a_killed_run_is_gone_on_with(server: Server, folder: Path) -> None:
         server.closing.wait()
 
     server.answers = [half, file(content)]
-    script = "import sys; from pathlib import Path; from stages.common.http_download import download\n"
+    script = "import sys; from pathlib import Path; from stages.fetching.http_download import download\n"
     script += "download(sys.argv[1], Path('a.zip'), progress=False)"
     environment = clean_environment() | {"PYTHONPATH": str(PROJECT)}
     with subprocess.Popen([sys.executable, "-c", script, server.url], cwd=folder, env=environment) as process:

@@ -1,4 +1,4 @@
-"""stages/common/images.py, against torchvision's own transforms."""
+"""stages/preprocessing/, against torchvision's own transforms."""
 
 from pathlib import Path
 
@@ -9,18 +9,12 @@ from PIL import Image
 from torchvision import datasets, transforms
 from torchvision.transforms import functional as TF
 
-from stages.common.errors import ProjectError
-from stages.common.images import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Preprocessing,
-    list_split,
-    read_square,
-    read_squares,
-    to_augmented_input,
-    to_input,
-)
-from stages.common.params import Augment
+from stages.ground.errors import ProjectError
+from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, to_input
+from stages.preprocessing.splits import list_split
+from stages.preprocessing.squares import read_square, read_squares
+from stages.recipes.variant import Augment
+from stages.training.augmentation import to_augmented_input
 from tests.drawing import draw_picture, draw_split
 
 LOOK = Preprocessing(resize=48, crop=40)
@@ -43,7 +37,7 @@ def test_input_is_that_of_resize_center_crop_and_normalize(tmp_path: Path, size:
             transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )(Image.open(path))
-    assert torch.allclose(to_input(read_square(path, 48)[None], LOOK)[0], expected, atol=1e-5)
+    assert np.allclose(to_input(read_square(path, 48)[None], LOOK)[0], expected.numpy(), atol=1e-5)
 
 
 def test_files_are_those_of_torchvisions_image_folder(tmp_path: Path) -> None:
@@ -69,7 +63,7 @@ def test_squares_come_in_order_whatever_the_number_of_workers(tmp_path: Path, wo
     files = list_split(tmp_path).files
     batches = list(read_squares(files, 32, 4, workers, progress=False))
     assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert torch.equal(torch.cat(batches), torch.stack([read_square(path, 32) for path in files]))
+    assert np.array_equal(np.concatenate(batches), np.stack([read_square(path, 32) for path in files]))
 
 
 def test_an_exif_rotation_is_honoured(tmp_path: Path) -> None:
@@ -96,7 +90,8 @@ def augmented(squares: torch.Tensor, augment: Augment, images: list[int], **at: 
 
 @pytest.fixture
 def squares(tmp_path: Path) -> torch.Tensor:
-    return torch.stack([read_square(save_noise(tmp_path / f"{side}.png", side, side), 48) for side in (50, 60, 70)])
+    noise = [read_square(save_noise(tmp_path / f"{side}.png", side, side), 48) for side in (50, 60, 70)]
+    return torch.from_numpy(np.stack(noise))
 
 
 def test_augmentation_follows_from_seed_epoch_and_image_alone(squares: torch.Tensor) -> None:
@@ -141,14 +136,12 @@ def test_crops_cover_the_share_of_the_area_that_was_asked_for() -> None:
     assert across.max() > 44
 
 
-def test_the_first_epochs_crops_may_be_smaller() -> None:
+def test_crops_may_be_smaller_than_the_networks_own_and_never_larger() -> None:
     """The same part of the image, in fewer pixels."""
     square = torch.arange(48, dtype=torch.uint8).expand(1, 3, 48, 48)
-    augment = Augment(min_scale=0.5, flip=True, small_crop=32, small_epochs=2)
-    sides = [to_augmented_input(square, LOOK, augment, 0, epoch, [0]).shape[-1] for epoch in (1, 2, 3)]
-    assert sides == [32, 32, 40]
-    large = Augment(min_scale=0.5, flip=True, small_crop=64, small_epochs=2)
-    assert to_augmented_input(square, LOOK, large, 0, 1, [0]).shape[-1] == 40
-    whole = to_augmented_input(square, LOOK, Augment(min_scale=0.5, flip=True), 0, 1, [0])
-    small = to_augmented_input(square, LOOK, augment, 0, 1, [0])
+    whole, small, large = (
+        to_augmented_input(square, LOOK, Augment(min_scale=0.5, flip=True, crop=crop), 0, 1, [0])
+        for crop in (None, 32, 64)
+    )
+    assert [images.shape[-1] for images in (whole, small, large)] == [40, 32, 40]
     assert torch.allclose(TF.resize(whole, [32, 32]), small, atol=0.02)

@@ -4,27 +4,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from stages import learning_curve
-from stages.common import paths
-from stages.common.examples import Embeddings
-from stages.common.files import read_table
-from stages.common.params import load_params
-from stages.common.seeds import derived_rng
-from stages.common.tensors import save_tensors
-from stages.learning_curve import sizes, steps, stratified, with_steps_of
+from stages.ground import paths
+from stages.ground.files import read_table
+from stages.ground.seeds import derived_rng
+from stages.heads.linear import Embeddings, Sgd
+from stages.learning_curve import sizes, stratified, with_steps_of
+from stages.models.features import Embedded, Features
+from stages.settings import load_params
 from tests.conftest import PROJECT
 
 CELL = ("mobilenet_v2", "mine")
 
 
-def draw_features(count: int, offset: float) -> dict[str, torch.Tensor]:
+def draw_features(count: int, offset: float) -> Embeddings:
     """Two classes that lie apart in the first of eight dimensions."""
-    labels = torch.arange(count) % 2
-    embeddings = torch.randn(count, 8)
+    labels = np.arange(count) % 2
+    embeddings = np.random.default_rng(count).standard_normal((count, 8), np.float32)
     embeddings[:, 0] += offset * (2 * labels - 1)
-    return {"embeddings": embeddings, "labels": labels}
+    return Embeddings(embeddings, labels)
 
 
 @pytest.fixture
@@ -32,9 +31,11 @@ def project(in_folder: Path) -> Path:
     text = (PROJECT / "params.yaml").read_text().replace("  draws: 10", "  draws: 3")
     text = text.replace("epochs: 10", "epochs: 4").replace("lr: 0.003", "lr: 0.03")
     (in_folder / "params.yaml").write_text(text)
-    torch.manual_seed(0)
-    features = {"classes": ["a", "b"], "train": draw_features(60, 1.5), "val": draw_features(200, 1.5)}
-    save_tensors(paths.features(*CELL), features)
+    splits = {}
+    for split, count in (("train", 60), ("val", 200)):
+        of = draw_features(count, 1.5)
+        splits[split] = Embedded([f"{split}/{number}.png" for number in range(count)], of.embeddings, of.labels)
+    Features("drawn", ["a", "b"], splits).write(paths.features(*CELL))
     return in_folder
 
 
@@ -55,15 +56,15 @@ def test_every_size_is_drawn_so_many_times_and_more_images_are_better(
 def test_its_outputs_are_the_same_each_time_and_follow_from_the_seed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outputs = paths.learning_curve(*CELL), paths.learning_curve_figure(*CELL)
+    output = paths.learning_curve(*CELL)
     learning_curve.main(*CELL)
-    first = [path.read_bytes() for path in outputs]
+    first = output.read_bytes()
     learning_curve.main(*CELL)
-    assert [path.read_bytes() for path in outputs] == first
+    assert output.read_bytes() == first
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("seed: 0 #", "seed: 1 #", 1))
     learning_curve.main(*CELL)
-    assert outputs[0].read_bytes() != first[0]
+    assert output.read_bytes() != first
 
 
 def test_sizes_end_with_all_and_leave_out_what_there_is_not() -> None:
@@ -99,8 +100,8 @@ def test_an_odd_image_falls_to_either_class() -> None:
 def test_every_size_is_trained_for_as_many_steps_as_all(images: int) -> None:
     recipe = load_params(PROJECT / "params.yaml").variants["frozen"]
     longer = with_steps_of(recipe, images, 244)
-    total, wanted = longer.epochs * steps(images, recipe), recipe.epochs * steps(244, recipe)
-    assert abs(total - wanted) <= steps(images, recipe) / 2
+    total, wanted = longer.epochs * recipe.steps(images), recipe.epochs * recipe.steps(244)
+    assert abs(total - wanted) <= recipe.steps(images) / 2
     assert longer.step_epochs / longer.epochs == pytest.approx(recipe.step_epochs / recipe.epochs, abs=0.02)
     same = ("lr", "batch_size", "momentum", "step_factor")
     assert all(getattr(longer, name) == getattr(recipe, name) for name in same)
@@ -111,13 +112,12 @@ def test_a_run_trains_on_its_images_for_the_steps_and_with_the_schedule_of_all(m
     the step."""
     epochs: list[tuple[int, float]] = []
 
-    def record(layer, examples, optimizer, *_: object) -> None:
-        epochs.append((len(examples.labels), round(optimizer.param_groups[0]["lr"], 6)))
+    def record(sgd: Sgd, train: Embeddings, seed: int, epoch: int) -> None:
+        epochs.append((len(train.labels), round(sgd.recipe.lr_in(epoch), 6)))
 
-    monkeypatch.setattr(learning_curve, "train_epoch", record)
+    monkeypatch.setattr(Sgd, "epoch", record)
     recipe = load_params(PROJECT / "params.yaml").variants["frozen"]
-    train, val = Embeddings(**draw_features(60, 1)), Embeddings(**draw_features(10, 1))
-    learning_curve.accuracy_with(10, train, val, recipe, 0, torch.device("cpu"))
+    learning_curve.accuracy_with(10, draw_features(60, 1), draw_features(10, 1), recipe, 0)
     assert epochs == [(10, 0.003)] * 28 + [(10, 0.0003)] * 12
 
 

@@ -1,13 +1,16 @@
-"""stages/common/network.py: where networks of many kinds end."""
+"""stages/networks/network.py: where networks of many kinds end."""
 
-from pathlib import Path
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from stages.common.errors import ProjectError
-from stages.common.network import (
+from stages.ground.errors import ProjectError
+from stages.models.graph import Graph
+from stages.models.pretrained import Pretrained
+from stages.networks.network import (
     LastLayer,
     build,
     last_layer_name,
@@ -15,6 +18,7 @@ from stages.common.network import (
     new_last_layer,
     set_last_layer,
     strided_depthwise_in_float32,
+    tensors_of,
 )
 
 
@@ -51,18 +55,38 @@ def test_the_last_layer_computes_in_float32_under_autocast() -> None:
     assert torch.equal(logits, nn.functional.linear(embeddings, layer.weight, layer.bias))
 
 
-def test_embeddings_and_last_layer_make_the_network(tmp_path: Path) -> None:
-    network = build("mobilenet_v3_small").eval()
-    weights = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("classifier.3.")}
-    torch.save(weights, tmp_path / "w.pt")
-    loaded = load_pretrained("mobilenet_v3_small", tmp_path / "w.pt").eval()
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in weights.items())
+def pretrained(network: nn.Module) -> Pretrained:
+    tensors = {name: of for name, of in tensors_of(network).items() if not name.startswith("classifier.3.")}
+    return Pretrained("mobilenet_v3_small", "classifier.3", 1024, Graph(onnx=b"", tensors=[]), tensors)
 
-    head, images = new_last_layer(loaded, 5), torch.randn(2, 3, 64, 64)
+
+def test_embeddings_and_last_layer_make_the_network() -> None:
+    network = build("mobilenet_v3_small").eval()
+    loaded = load_pretrained(pretrained(network)).eval()
+    same = {name: torch.equal(loaded.state_dict()[name], tensor) for name, tensor in network.state_dict().items()}
+    assert [name for name, is_same in same.items() if not is_same] == ["classifier.3.weight"]  # biases begin as 0
+
+    head = new_last_layer(np.ones((5, 1024), np.float32), np.arange(5, dtype=np.float32))
+    images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
         logits = set_last_layer(loaded, head)(images)
         embeddings = set_last_layer(loaded, nn.Identity())(images)
-        assert torch.allclose(head(embeddings), logits, atol=1e-5)
+        assert torch.allclose(embeddings.sum(1, keepdim=True) + torch.arange(5), logits, atol=1e-4)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    other = replace(pretrained(build("mobilenet_v3_small")), network="mobilenet_v3_large")
+    with pytest.raises(ProjectError, match="the weights of mobilenet_v3_large are not those"):
+        load_pretrained(other)
+
+
+def test_tensors_of_a_network_stay_as_they_were() -> None:
+    network = nn.BatchNorm2d(2)
+    tensors = tensors_of(network)
+    network.weight.data += 1
+    assert {name: of.tolist() for name, of in tensors.items()} == {
+        "weight": [1, 1], "bias": [0, 0], "running_mean": [0, 0], "running_var": [1, 1], "num_batches_tracked": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "strided_depthwise"), [("mobilenet_v2", 4), ("resnet18", 0)])

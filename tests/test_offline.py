@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.common.pictures import open_picture
+from stages.pictures.picture import open_picture
 from tests.conftest import PROJECT, Project
 from tests.finished import call
 
@@ -59,7 +59,7 @@ def test_without_a_network_all_that_is_here_is_rebuilt_and_the_rest_stands_untou
     assert (
         re.sub("float32|bfloat16", "…", end)
         == f"""\
-done         mobilenet_v2 on shapes: plots/mobilenet_v2/shapes-comparison.png
+done         mobilenet_v2 on shapes: plots/mobilenet_v2/shapes-figures/comparison.png
 not reached  resnet18 on shapes: its results stand untouched
 not reached  mobilenet_v2 on far: its results stand untouched; they are not of the present settings and code
 not reached  resnet18 on far: there are no results of it

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from scripts import page
-from stages.common import paths
-from stages.common.files import read_table
+from stages.ground import paths
+from stages.ground.files import read_table
 from tests.browser import Browser
 from tests.conftest import PROJECT
 from tests.results import EPOCHS, IMAGES, write_results
@@ -37,9 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_params(folder)
         write_results("mobilenet_v2", "many", CLASSES, VARIANTS)
         write_results("mobilenet_v2", "two", ["cats", "dogs"], VARIANTS)
-        paths.mistakes("mobilenet_v2", "two", "unfrozen").unlink()
+        paths.variant_figure("mobilenet_v2", "two", "unfrozen", "mistakes").unlink()
         paths.metrics("mobilenet_v2", "two", "unfrozen").unlink()
-        paths.embeddings("mobilenet_v2", "two").unlink()
+        paths.figure("mobilenet_v2", "two", "embeddings").unlink()
         assert page.main() == 0
     return folder
 
@@ -81,11 +81,11 @@ def test_every_variant_has_a_line_of_results_or_is_said_to_be_missing(there: Pat
 
 def test_what_is_missing_is_named_where_it_would_be(there: Path) -> None:
     text = html(there)
-    assert "dvc repro compare@resnet18-many" in section(text, "resnet18-many")
+    assert "dvc repro draw@resnet18-many" in section(text, "resnet18-many")
     two = section(text, "mobilenet_v2-two")
     assert re.findall("Missing: <code>([^<]*)", two) == [
-        "plots/mobilenet_v2/two-embeddings.png",
-        "plots/mobilenet_v2/two/unfrozen/mistakes.png",
+        "plots/mobilenet_v2/two-figures/embeddings.png",
+        "plots/mobilenet_v2/two-figures/unfrozen/mistakes.png",
     ]
     assert "Missing" not in section(text, "mobilenet_v2-many")
 

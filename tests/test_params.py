@@ -1,4 +1,4 @@
-"""stages/common/params.py: what params.yaml may say, and what is answered when it says something else."""
+"""stages/settings.py: what params.yaml may say, and what is answered when it says something else."""
 
 import contextlib
 import re
@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from stages.common import params as params_module
-from stages.common.errors import ProjectError
-from stages.common.params import Params, known_as, load_params
+from stages.ground.errors import ProjectError
+from stages.ground.params import known_as
+from stages.networks.settings import _torchvision_networks
+from stages.recipes.variant import Variant
+from stages.settings import Params, load_params
 from tests.conftest import PROJECT
 
 GONE = object()  # as a value: the key is not there
@@ -169,9 +171,14 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "variants.unfrozen.augment.min_scale: Input should be greater than 0; received 0",
         ),
         (
-            "variants.unfrozen.augment.small_crop",
-            128,
-            "variants.unfrozen.augment: small_crop and small_epochs go together: the first epochs' crop and number",
+            "variants.unfrozen.augment.crop",
+            16,
+            "variants.unfrozen.augment.crop: Input should be greater than or equal to 32; received 16",
+        ),
+        (
+            "variants.frozen.recompute_batchnorm",
+            True,
+            "variants.frozen: recompute_batchnorm needs trainable: all and select: last",
         ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (
@@ -319,7 +326,7 @@ def test_a_network_that_torchvision_does_not_have_is_answered_with_the_nearest(i
 
 def test_the_known_networks_are_torchvisions() -> None:
     """Read out of its source, since importing it is slow; networks for detection and so on are not among them."""
-    assert params_module._torchvision_networks() == torchvision.models.list_models(module=torchvision.models)
+    assert _torchvision_networks() == torchvision.models.list_models(module=torchvision.models)
 
 
 def test_all_problems_come_in_one_error(in_folder: Path) -> None:
@@ -449,3 +456,9 @@ def read_or_refuse(content: bytes) -> None:
         path = Path(folder, "params.yaml")
         path.write_bytes(content)
         assert isinstance(load_params(path), Params)
+
+
+def test_recomputed_statistics_are_of_the_last_epoch_alone() -> None:
+    recipe = load_params(PROJECT / "params.yaml").variants["unfrozen"].model_dump()
+    with pytest.raises(ValueError, match="recompute_batchnorm needs trainable: all and select: last"):
+        Variant.model_validate(recipe | {"select": "best", "augment": None})

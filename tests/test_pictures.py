@@ -1,4 +1,4 @@
-"""stages/common/pictures.py and arrange's checks: which pictures are refused, and what becomes of the others."""
+"""stages/pictures/picture.py and arrange's checks: which pictures are refused, and what becomes of the others."""
 
 import io
 import shutil
@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 
 from stages import arrange
-from stages.common import pictures
-from stages.common.errors import ProjectError
-from stages.common.params import Runtime
-from stages.common.pictures import find_pictures, open_picture
+from stages.ground.errors import ProjectError
+from stages.ground.runtime import Runtime
+from stages.pictures import picture as pictures
+from stages.pictures.picture import find_pictures, open_picture
 from tests.conftest import PROJECT
 from tests.drawing import draw_picture, draw_split
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.predict import predict
-from stages.common.classifier import BATCH, Classifier
-from stages.common.errors import ProjectError
+from stages.ground.errors import ProjectError
+from stages.models.classifier import BATCH, Classifier
 from tests.conftest import PROJECT, clean_environment
 from tests.drawing import draw_picture
 from tests.models import CLASSES, draw_formats, small_model
@@ -22,7 +22,7 @@ from tests.models import CLASSES, draw_formats, small_model
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model(tmp_path_factory.mktemp("model") / "small.pt")
+    return small_model(tmp_path_factory.mktemp("model") / "small.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts.results import BEGIN, END, between_marks, results_table
-from stages.common import paths
-from stages.common.params import load_params
+from stages.ground import paths
+from stages.settings import load_params
 from tests.conftest import PROJECT
 from tests.results import write_results
 

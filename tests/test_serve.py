@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,11 +20,15 @@ import requests
 from matplotlib import colormaps
 from PIL import Image
 
-from scripts import explain, serve
-from stages.common.classifier import Classifier
-from stages.common.errors import ProjectError
-from stages.common.gradcam import look
-from stages.common.images import middle_crop, read_square, to_input
+from scripts import serve
+from scripts.using import explanation
+from scripts.using.explanation import explain
+from stages.explain import looker
+from stages.figures.mistakes import enlarged
+from stages.ground.errors import ProjectError
+from stages.models.classifier import Classifier
+from stages.preprocessing.inputs import middle_crop
+from stages.preprocessing.squares import read_square
 from tests.browser import Browser
 from tests.conftest import PROJECT, clean_environment
 from tests.models import CLASSES, draw_formats, small_model
@@ -31,7 +36,7 @@ from tests.models import CLASSES, draw_formats, small_model
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_model(tmp_path_factory.mktemp("model") / "small.pt")
+    return small_model(tmp_path_factory.mktemp("model") / "small.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def address(model: Path) -> Iterator[str]:
     """Of a server of `model`."""
     classifier = Classifier.load(model)
-    server = serve.make_server(lambda file: explain.explain(classifier, file))
+    server = serve.make_server(partial(explain, classifier, looker(classifier)))
     with serve.listen(0) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -82,21 +87,19 @@ def test_the_pictures_are_the_square_that_was_seen_and_the_same_in_grey_under_th
     classifier = Classifier.load(model)
     for picture in pictures:
         answer = classify(address, picture.read_bytes()).json()
-        square = read_square(picture, classifier.preprocessing.resize)[None]
-        seen = middle_crop(square, classifier.preprocessing.crop)[0].permute(1, 2, 0).numpy()
+        square = read_square(picture, classifier.preprocessing.resize)
+        seen = middle_crop(square[None], classifier.preprocessing.crop)[0].transpose(1, 2, 0)
         assert np.array_equal(pixels(answer["seen"]), seen)
-        image, label = to_input(square, classifier.preprocessing)[0], classifier.classes.index(answer["label"])
-        heat = look(classifier.network, image, label).numpy()[..., None]
+        looked = classifier.look(square, classifier.classes.index(answer["label"]))
+        heat = enlarged(looked, classifier.preprocessing.crop)[..., None]
         share = 0.25 + 0.5 * heat
         mixed = share * 255 * colormaps["viridis"](heat[..., 0])[..., :3] + (1 - share) * seen.mean(2, keepdims=True)
         assert np.abs(pixels(answer["heat"]) - mixed).max() < 4
 
 
-def test_a_network_without_places_has_no_heat_map(
-    address: str, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explain, "look", lambda *_: None)
-    assert classify(address, pictures[0].read_bytes()).json()["heat"] is None
+def test_a_network_without_places_has_no_heat_map(model: Path, pictures: list[Path]) -> None:
+    answer = explain(Classifier.load(model), lambda *_: None, pictures[0].read_bytes())
+    assert answer["heat"] is None
 
 
 def test_pictures_at_the_same_time_get_each_its_own_answer(address: str, pictures: list[Path]) -> None:
@@ -117,23 +120,23 @@ def test_pictures_at_the_same_time_get_each_its_own_answer(address: str, picture
 def test_one_picture_at_a_time_goes_through_the_network(
     address: str, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside, most, original = [], [], explain.explain
+    inside, most, original = [], [], explanation.data_uri
 
-    def counting(*arguments: object) -> dict[str, object]:
+    def counting(content: bytes) -> str:
         inside.append(1)
         most.append(len(inside))
         try:
-            return original(*arguments)
+            return original(content)
         finally:
             inside.pop()
 
-    monkeypatch.setattr(explain, "explain", counting)
+    monkeypatch.setattr(explanation, "data_uri", counting)
     threads = [threading.Thread(target=classify, args=(address, pictures[0].read_bytes())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == [1, 1, 1, 1]
+    assert most == [1] * 8, "two pictures in each answer"
 
 
 @pytest.mark.parametrize("body", [b"no picture", b""])
@@ -290,7 +293,7 @@ def test_a_port_that_is_taken_is_one_line_and_status_1(model: Path) -> None:
 def test_a_port_that_is_none_is_a_wrong_argument(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["serve", "model.pt", "--port", "65536"])
+    monkeypatch.setattr(sys, "argv", ["serve", "model.safetensors", "--port", "65536"])
     with pytest.raises(SystemExit, match="2"):
         serve.main()
     assert "--port is 65536; expected 0 to 65535\n" in capsys.readouterr().err
@@ -304,7 +307,7 @@ def test_what_is_no_model_is_one_line(pictures: list[Path]) -> None:
 def test_make_serve_without_a_model_says_how() -> None:
     command = ["make", "--old-file=.venv/installed", "serve", "MODEL="]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert "usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.pt" in done.stderr
+    assert "usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.safetensors" in done.stderr
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 

@@ -1,14 +1,10 @@
-"""stages/common/statistics.py, against scipy's and by hand."""
+"""stages/statistics/, against scipy's and by hand."""
 
 import pytest
 from scipy.stats import binomtest
 
-from stages.common.statistics import (
-    confidence_bins,
-    expected_calibration_error,
-    mcnemar_exact,
-    wilson_interval,
-)
+from stages.statistics.calibration import confidence_bins, expected_calibration_error
+from stages.statistics.inference import mcnemar_exact, wilson_interval
 
 
 @pytest.mark.parametrize(("correct", "count"), [(0, 10), (1, 10), (5, 10), (10, 10), (145, 153), (492, 500)])

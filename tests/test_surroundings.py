@@ -18,6 +18,7 @@ from tests.finished import DATA, MODEL, STAGES, call, everything
 
 MIB = 1 << 20  # bytes
 NOBODY = 65534
+WRITE_MUCH = ("download", "arrange", "weights", "features", "train", "draw")
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def fill(disk: Path, leave: int) -> None:
 
 @pytest.mark.parametrize(
     ("stage", "leave"),
-    [*((stage, 0) for stage in STAGES), *((stage, 1 << 14) for stage in STAGES[:-1])],  # the last needs no more
+    [*((stage, 0) for stage in STAGES), *((stage, 1 << 14) for stage in STAGES if stage.split()[0] in WRITE_MUCH)],
 )
 def test_on_a_full_disk_a_stage_ends_with_one_line_and_leaves_all_as_it_was(
     small_disk: Path, capsys: pytest.CaptureFixture[str], stage: str, leave: int
@@ -137,7 +138,7 @@ def test_predict_names_a_folder_that_cannot_be_read_and_goes_on(copy: None, caps
     locked = Path("data/shapes/val/discs")
     locked.chmod(0)
     with nobody():
-        status = predict(f"models/{MODEL}/{DATA}/frozen.pt", ["data/shapes/val", str(locked)], as_json=False)
+        status = predict(f"models/{MODEL}/{DATA}/frozen.safetensors", ["data/shapes/val", str(locked)], as_json=False)
     printed, errors = capsys.readouterr()
     assert [line.split("\t")[0] for line in printed.splitlines()[1:]] == [
         f"data/shapes/val/squares/squares.{number}.png" for number in (4, 5, 6)

@@ -1,19 +1,27 @@
 """stages/train.py beyond what the whole graph shows in tests/test_repro.py: the data it reads, what it says."""
 
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-import yaml
 
-from stages import train
-from stages.common import paths
-from stages.common.classifier import Classifier
-from stages.common.distributed import ALONE, Team
-from stages.common.images import Preprocessing
-from stages.common.network import build, last_layer_name
-from stages.common.params import load_params
+from stages import features, train
+from stages.ground import paths
+from stages.ground.files import read_table
+from stages.ground.runtime import Runtime
+from stages.models.classifier import Classifier
+from stages.models.model_file import ModelFile
+from stages.models.pretrained import Pretrained
+from stages.networks.graph import to_graph
+from stages.networks.network import build, tensors_of
+from stages.preprocessing.inputs import Preprocessing, to_input
+from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.settings import load_params
+from stages.training import whole
+from stages.training.distributed import ALONE, Team
 from tests.conftest import PROJECT
 from tests.drawing import draw_data_set
 from tests.processor import processor
@@ -21,8 +29,20 @@ from tests.processor import processor
 LOOK = Preprocessing(resize=40, crop=32)
 
 
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn weights."""
+    folder = tmp_path_factory.mktemp("weights")
+    network = build("mobilenet_v2")
+    tensors = {name: of for name, of in tensors_of(network).items() if not name.startswith("classifier.1.")}
+    Pretrained("mobilenet_v2", "classifier.1", 1280, to_graph(network, 32), tensors).write(
+        folder / paths.weights("mobilenet_v2").name
+    )
+    return folder
+
+
 @pytest.fixture
-def project(in_folder: Path) -> Path:
+def project(in_folder: Path, pretrained: Path) -> Path:
     text = (PROJECT / "params.yaml").read_text()
     text = (
         text.replace("batch_size: 32", "batch_size: 16")
@@ -32,11 +52,7 @@ def project(in_folder: Path) -> Path:
     )
     (in_folder / "params.yaml").write_text(text)
     draw_data_set(paths.images("mine"))
-    network = build("mobilenet_v2")
-    last = last_layer_name(network)
-    weights = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(last)}
-    paths.weights("mobilenet_v2").parent.mkdir()
-    torch.save(weights, paths.weights("mobilenet_v2"))
+    shutil.copytree(pretrained, "weights")
     return in_folder
 
 
@@ -45,14 +61,18 @@ def set_precision(precision: str) -> None:
     path.write_text(path.read_text().replace("precision: auto", f"precision: {precision}"))
 
 
+def splits() -> tuple[LabelledFiles, LabelledFiles]:
+    train, val = (list_split(paths.images("mine") / split) for split in ("train", "val"))
+    return train, val
+
+
 def test_train_images_are_augmented_and_val_images_are_not(project: Path) -> None:
-    params = load_params()
-    augment = params.variants["unfrozen"].augment
-    classes, of_train, of_val = train.read_splits(paths.images("mine"), LOOK, params, augment, ALONE)
-    some, cpu = torch.arange(4), torch.device("cpu")
-    assert classes == ["discs", "squares"]
-    assert not torch.equal(of_train.inputs(some, cpu, epoch=1), of_train.inputs(some, cpu, epoch=2))
-    assert torch.equal(of_val.inputs(some, cpu, epoch=1), of_val.inputs(some, cpu))
+    augment = load_params().variants["unfrozen"].augment
+    of_train, of_val = whole.read_splits(*splits(), LOOK, augment, 0, Runtime(progress=False), ALONE)
+    some, cpu = np.arange(4), torch.device("cpu")
+    assert not torch.equal(of_train.augmented(some, cpu, 1), of_train.augmented(some, cpu, 2))
+    assert torch.equal(of_val.augmented(some, cpu, 1), of_val.augmented(some, cpu, 2))
+    assert np.array_equal(of_val.augmented(some, cpu, 1), to_input(of_val.squares[some], LOOK))
 
 
 def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,9 +82,12 @@ def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest
     assert re.search(r"^mobilenet_v2 mine unfrozen: accuracy [.\d]+ on 10 val images after epoch 1$", said.out, re.M)
     assert said.err == ""
     classifier = Classifier.load(paths.model("mobilenet_v2", "mine", "unfrozen"))
-    assert (classifier.name, classifier.classes) == ("mobilenet_v2", ["discs", "squares"])
+    assert (classifier.file.network, classifier.classes) == ("mobilenet_v2", ["discs", "squares"])
     assert classifier.preprocessing == LOOK
-    assert not classifier.network.training
+    last = read_table(paths.history("mobilenet_v2", "mine", "unfrozen"))[-1]
+    files = list_split(paths.images("mine") / "val").files
+    right = [outcome.label == path.parent.name for path, outcome in classifier.stream(files)]
+    assert float(last["accuracy"]) == pytest.approx(sum(right) / len(right)), "the history is of the finished model"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +113,7 @@ def test_the_precision_that_was_used_is_said_and_stands_in_the_model(
     said = capsys.readouterr()
     assert f"training all layers of mobilenet_v2 on cpu in {used}\n" in said.out
     assert said.err == ""
-    assert Classifier.load(paths.model("mobilenet_v2", "mine", "unfrozen")).precision == used
+    assert ModelFile.read(paths.model("mobilenet_v2", "mine", "unfrozen")).precision == used
 
 
 def test_forcing_bfloat16_where_it_is_emulated_says_how_slow_that_is(
@@ -108,53 +131,43 @@ def test_a_last_layer_is_trained_in_float32_whatever_the_setting(
 ) -> None:
     processor(monkeypatch)
     set_precision("bfloat16")
-    split = {"embeddings": torch.randn(16, 1280), "labels": torch.arange(16) % 2}
-    paths.features("mobilenet_v2", "mine").parent.mkdir(parents=True)
-    torch.save({"classes": ["a", "b"], "train": split, "val": split}, paths.features("mobilenet_v2", "mine"))
+    features.main("mobilenet_v2", "mine")
+    capsys.readouterr()
     train.main("mobilenet_v2", "mine", "frozen")
-    assert Classifier.load(paths.model("mobilenet_v2", "mine", "frozen")).precision == "float32"
+    assert ModelFile.read(paths.model("mobilenet_v2", "mine", "frozen")).precision == "float32"
     assert capsys.readouterr().err == ""
 
 
-def test_the_time_left_is_that_of_the_epochs_to_come_by_their_pixels(
+def test_the_time_left_is_that_of_the_epochs_to_come(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.monotonic", iter([0, 8, 16, 32]).__next__)
+    monkeypatch.setattr("time.monotonic", iter([0, 8, 18, 30]).__next__)
     recipe = load_params().variants["unfrozen"].model_copy(update={"epochs": 3})
-    recipe = recipe.model_copy(update={"augment": recipe.augment.model_copy(update={"small_epochs": 2})})
-    report = train.reporter(recipe, crop=320)
+    report = whole.reporter(recipe)
     for epoch in (1, 2, 3):
         row = {"epoch": epoch, "loss": 1.0, "accuracy": 0.5}
         report(row, row)
-    left = re.findall(r"; (\d+) s to go", capsys.readouterr().out)
-    assert left == ["40", "32", "0"], "crops of 160 and, in the last epoch, of 320 pixels"
+    assert re.findall(r"; (\d+) s to go", capsys.readouterr().out) == ["16", "10", "0"]
 
 
 def test_keeping_the_best_epoch_is_called_optimistic(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = project / "params.yaml"
     before, unfrozen = path.read_text().split("  unfrozen:")
-    path.write_text(f"{before}  unfrozen:{unfrozen.replace('select: last', 'select: best')}")
+    unfrozen = unfrozen.replace("select: last", "select: best").replace("recompute_batchnorm: true", "")
+    path.write_text(f"{before}  unfrozen:{unfrozen.replace('    # after', '    #')}")
     train.main("mobilenet_v2", "mine", "unfrozen")
     assert "optimistic" in capsys.readouterr().out
 
 
-def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-    monkeypatch.setattr(train, "read_splits", lambda *arguments: seen.append(arguments[3]) or 1 / 0)
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"resize": 256, "crop": 224}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
-    for model in ("vit_b_16", "mobilenet_v2"):
-        with pytest.raises(ZeroDivisionError):
-            train.main(model, "mine", "unfrozen")
-    assert [augment.small_crop for augment in seen] == [None, 160]
+def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(project: Path) -> None:
+    recipe = load_params().variants["unfrozen"]
+    of_vit, of_other = (whole.augmentation(recipe, model) for model in ("vit_b_16", "mobilenet_v2"))
+    assert (of_vit.crop, of_other.crop) == (None, 160)
+    assert whole.augmentation(recipe.model_copy(update={"augment": None}), "vit_b_16") is None
 
 
 def test_memory_for_images_is_shared_by_train_and_val(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(train, "read_images", lambda listed, look, runtime, *_: asked.append(runtime.image_cache_mib))
-    params = load_params()
-    train.read_splits(paths.images("mine"), LOOK, params, None, Team(0, 2))
+    monkeypatch.setattr(whole, "read_images", lambda listed, look, runtime, *_: asked.append(runtime.image_cache_mib))
+    whole.read_splits(*splits(), LOOK, None, 0, Runtime(), Team(0, 2))
     assert asked == [4096 // 2 * 16 // 26, 4096 // 2 * 10 // 26]

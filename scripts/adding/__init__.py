@@ -1,0 +1,1 @@
+"""What scripts.add is made of: it puts in images, or a network. May import stages."""

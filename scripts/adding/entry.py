@@ -1,0 +1,44 @@
+"""Puts an entry into params.yaml, whose comments and layout are its users'."""
+
+from collections.abc import Sequence
+
+import yaml
+
+from stages.ground.errors import ProjectError
+from stages.ground.files import written_whole
+from stages.ground.params import PARAMS_FILE
+from stages.settings import load_params
+
+
+def add_entry(section: str, lines: Sequence[str]) -> None:
+    """Write `lines` as the last entry of `section`, such as `datasets`; every other byte of the file stays.
+
+    Raises:
+        ProjectError: what would come out is no valid params.yaml; the file is left as it was.
+    """
+    text = PARAMS_FILE.read_bytes().decode()
+    with written_whole(PARAMS_FILE) as part:
+        part.write_bytes(with_entry(text, section, lines).encode())
+        load_params(part)
+
+
+def with_entry(text: str, section: str, lines: Sequence[str]) -> str:
+    """`text` with `lines`, indented as the entries of `section` are, on the line after its last entry."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None  # load_params has read it
+    entries = next(value for key, value in root.value if key.value == section)
+    if entries.flow_style:
+        raise ProjectError(f"{PARAMS_FILE}: {section} is written in braces; write one entry a line, without them")
+    newline = "\r\n" if "\r\n" in text else "\n"
+    indent = " " * entries.start_mark.column
+    end = text.find("\n", _end(entries)) + 1
+    before, after = (text[:end], text[end:]) if end else (text + newline, "")
+    return before + "".join(f"{indent}{line}{newline}" for line in lines) + after
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the content of `node` ends in the text; the mark at the end of a block is after the comments below it."""
+    if not isinstance(node, yaml.CollectionNode) or node.flow_style:
+        return int(node.end_mark.index)
+    children = [child for pair in node.value for child in (pair if isinstance(pair, tuple) else (pair,))]
+    return max(map(_end, children))

@@ -1,0 +1,70 @@
+"""What is said of images that are put in: what there is, and what speaks against trusting a result on them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from stages.arrange import imbalance, summary
+from stages.recipes.variant import Variant
+from stages.statistics.inference import wilson_interval
+
+SHOWN = 5  # pairs of copies
+
+
+def survey(
+    dataset: str, digests: dict[str, str], sizes: Sequence[tuple[int, int]], variants: dict[str, Variant]
+) -> Iterator[str]:
+    """Lines on the images at these places, as arrange takes them: {"SPLIT/CLASS/FILE": SHA-256}.
+
+    `sizes`: each one's width and height in pixels, in any order.
+    """
+    classes = {place.split("/")[1] for place in digests}
+    yield f"{len(digests)} images of {len(classes)} classes; data/{dataset} will be:"
+    yield summary(dataset, digests)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
+    yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
+    yield from copies(digests)
+    yield trust(sum(place.startswith("val/") for place in digests))
+    if warning := imbalance(digests):
+        yield warning
+    train = sum(place.startswith("train/") for place in digests)
+    for name, variant in variants.items():
+        if train < variant.batch_size:
+            yield (
+                f"warning: {train} train images are fewer than variants.{name}.batch_size ({variant.batch_size}) in"
+                " params.yaml, and would be refused: lower that, or add images"
+            )
+
+
+def copies(digests: dict[str, str]) -> Iterator[str]:
+    """How many images are there twice, within a class and, which is a mistake for sure, in two."""
+    same: defaultdict[str, list[str]] = defaultdict(list)
+    for place, digest in digests.items():
+        same[digest].append(place)
+    within: list[str] = []
+    between: list[str] = []
+    for places in same.values():
+        labels = Counter(place.split("/")[1] for place in places)
+        if len(labels) > 1:
+            between.append(" is ".join(places))
+        elif len(places) > 1:
+            within.append(" is ".join(places))
+    if within:
+        yield f"warning: {len(within)} images are there more than once in their class: {_some(within)}"
+    if between:
+        yield f"warning: {len(between)} images are in more than one class, one of which is wrong: {_some(between)}"
+    if not within and not between:
+        yield "no image is there twice"
+
+
+def trust(images: int) -> str:
+    right = round(0.9 * images)
+    low, high = wilson_interval(right, images)
+    return (
+        f"how far to trust a result: with {images} val images one more mistake is {1 / images:.3f} of accuracy, and"
+        f" {right} right of {images} has the 95 % interval {low:.2f} to {high:.2f}"
+    )
+
+
+def _some(items: list[str]) -> str:
+    return "; ".join(items[:SHOWN]) + ("; …" if len(items) > SHOWN else "")

@@ -1,0 +1,1 @@
+"""What tells of the graph and its results. May import stages."""

@@ -1,0 +1,1 @@
+"""What uses a finished model. May import stages."""

@@ -1,1 +1,0 @@
-"""What several stages share, one thing in each file."""

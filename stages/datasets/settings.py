@@ -1,0 +1,33 @@
+"""The section datasets of params.yaml: which images train and which validate."""
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from stages.ground.params import Strict, name
+
+RESERVED = ("raw", "manifests", "embedded")  # folders in data/ that are no data sets
+
+
+def dataset_name(text: str) -> str:
+    if text in RESERVED:
+        raise ValueError(f"the names {', '.join(RESERVED[:-1])} and {RESERVED[-1]} are taken by folders in data/")
+    return name(text)
+
+
+DatasetName = Annotated[str, AfterValidator(dataset_name)]
+
+
+class Dataset(Strict):
+    """How the images of data/raw/NAME are arranged."""
+
+    manifest: str | None = None
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    allow_duplicates: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.manifest and self.val_fraction:
+            raise ValueError("give manifest or val_fraction, not both: a manifest already says which images validate")
+        return self

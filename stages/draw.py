@@ -1,0 +1,184 @@
+"""Draw the figures of one network and data set out of tables and pictures: nothing is computed here.
+
+In:  the names under variants and what they train, learning_curve.variant; metrics/MODEL/DATASET.json and all that
+     other stages wrote of MODEL and DATASET to plots/ and tables/
+Out: plots/MODEL/DATASET-figures/: accuracy.png, comparison.png (the courses of training), embeddings.png,
+     learning_curve.png; of each variant VARIANT/: embeddings.png, mistakes.png, reliability.png
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, UnidentifiedImageError
+
+from stages.figures.accuracy import Accuracy, draw_accuracy
+from stages.figures.comparison import Curve, draw_comparison
+from stages.figures.embeddings import draw_embeddings
+from stages.figures.learning_curve import draw_learning_curve
+from stages.figures.mistakes import Mistake, draw_mistakes, enlarged
+from stages.figures.published import published_accuracies
+from stages.figures.reliability import draw_reliability
+from stages.figures.style import save_figure
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_json, read_typed, written_whole
+from stages.ground.params import load_section
+from stages.statistics.calibration import ConfidenceBin
+from stages.statistics.inference import described
+
+METRICS = ("accuracy", "accuracy_low", "accuracy_high", "mistakes", "images")
+CURVES = {"variant": str, "split": str, "loss": float, "accuracy": float}
+POINTS = {"label": str, "x": float, "y": float, "x_share": float, "y_share": float}
+MISTAKES = {"number": int, "label": str, "prediction": str, "probability": float}
+BINS = {"low": float, "high": float, "count": int, "right": int, "confidence": float}
+
+Table = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    model: str
+    dataset: str
+    variants: dict[str, dict[str, Any]]  # as params.yaml has them
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.dataset}"
+
+    @property
+    def published(self) -> dict[str, float]:
+        trainable = {name: of["trainable"] for name, of in self.variants.items()}
+        return published_accuracies(self.model, self.dataset, trainable)
+
+    def metrics(self, variant: str) -> dict[str, float]:
+        path = paths.metrics(self.model, self.dataset, variant)
+        of: dict[str, float] = read_json(path)
+        if missing := [key for key in METRICS if key not in of]:
+            raise ProjectError(f"{path}: no {missing[0]!r} in it; run dvc repro")
+        return of
+
+
+def main(model: str, dataset: str) -> None:
+    cell = Cell(model, dataset, load_section("variants", dict[str, dict[str, Any]]))
+    with written_whole(paths.figures(model, dataset)) as folder:
+        for name, figure in figures(cell):
+            save_figure(folder / f"{name}.png", figure)
+    print(f"{paths.figures(model, dataset)}: figures of {', '.join(cell.variants)}, and of all together")
+
+
+def figures(cell: Cell) -> Iterator[tuple[str, Figure]]:
+    """Each with its path below the folder, but for the suffix."""
+    yield "accuracy", accuracy(cell)
+    yield "comparison", comparison(cell)
+    yield "embeddings", embeddings(cell)
+    yield "learning_curve", learning_curve(cell)
+    for variant in cell.variants:
+        yield f"{variant}/embeddings", trained_embeddings(cell, variant)
+        yield f"{variant}/mistakes", mistakes(cell, variant)
+        yield f"{variant}/reliability", reliability(cell, variant)
+
+
+def accuracy(cell: Cell) -> Figure:
+    metrics = {name: cell.metrics(name) for name in cell.variants}
+    accuracies = {
+        name: Accuracy(of["accuracy"], of["accuracy_low"], of["accuracy_high"], int(of["mistakes"]))
+        for name, of in metrics.items()
+    }
+    return draw_accuracy(title(cell), accuracies, cell.published)
+
+
+def title(cell: Cell) -> str:
+    return f"{cell}: {cell.metrics(next(iter(cell.variants)))['images']} val images"
+
+
+def comparison(cell: Cell) -> Figure:
+    rows = read_typed(paths.curves(cell.model, cell.dataset), CURVES)
+    courses = {name: to_curves([row for row in rows if row["variant"] == name]) for name in cell.variants}
+    numbers = read_json(paths.comparison_metrics(cell.model, cell.dataset))[f"{cell.model}-{cell.dataset}"]
+    subtitles = {name: described(numbers[name]) for name in cell.variants}
+    return draw_comparison(title(cell), courses, subtitles, cell.published)
+
+
+def to_curves(rows: Table) -> dict[str, Curve]:
+    splits = {split: [row for row in rows if row["split"] == split] for split in ("train", "val")}
+    return {
+        split: Curve([row["loss"] for row in rows], [row["accuracy"] for row in rows]) for split, rows in splits.items()
+    }
+
+
+def embeddings(cell: Cell) -> Figure:
+    rows = read_typed(paths.embeddings(cell.model, cell.dataset), {"split": str, **POINTS})
+    return in_the_plane(f"{cell}: what the frozen network sees", rows)
+
+
+def trained_embeddings(cell: Cell, variant: str) -> Figure:
+    rows = read_typed(paths.trained_embeddings(cell.model, cell.dataset, variant), {**POINTS, "wrong": int})
+    wrong = np.array([row["wrong"] == 1 for row in rows])
+    return in_the_plane(f"Val images as {variant} sees them, mistakes ringed: {cell}", rows, wrong)
+
+
+def in_the_plane(title: str, rows: Table, wrong: np.ndarray | None = None) -> Figure:
+    classes = sorted({row["label"] for row in rows})
+    points = {}
+    for split in ("train", "val"):
+        of = [row for row in rows if row.get("split", "val") == split]
+        if of:
+            coordinates = np.array([[row["x"], row["y"]] for row in of])
+            points[split] = (coordinates, np.array([classes.index(row["label"]) for row in of]))
+    shares = [rows[0][axis] for axis in ("x_share", "y_share")]
+    return draw_embeddings(title, classes, points, shares, wrong)
+
+
+def learning_curve(cell: Cell) -> Figure:
+    name: str = load_section("learning_curve", dict[str, Any])["variant"]
+    accuracies: dict[int, list[float]] = {}
+    for row in read_typed(paths.learning_curve(cell.model, cell.dataset), {"images": int, "accuracy": float}):
+        accuracies.setdefault(row["images"], []).append(row["accuracy"])
+    note = (
+        f"Points: {len(accuracies[min(accuracies)])} draws each, of images, their order and initial weights (all: of"
+        " the last two); line: their mean.\nAll are judged on the same val images; every run takes as many optimizer"
+        f" steps as {cell.variants[name]['epochs']} epochs of all images."
+    )
+    images = cell.metrics(name)["images"]
+    return draw_learning_curve(f"{cell}, {name}: {images} val images", accuracies, note)
+
+
+def mistakes(cell: Cell, variant: str) -> Figure:
+    folder = paths.mistakes(cell.model, cell.dataset, variant)
+    rows = read_typed(folder / "mistakes.tsv", MISTAKES, may_be_empty=True)
+    shown = [to_mistake(row, folder) for row in rows]
+    return draw_mistakes(shown, int(cell.metrics(variant)["mistakes"]))
+
+
+def to_mistake(row: dict[str, Any], folder: Path) -> Mistake:
+    seen, heat = folder / f"{row['number']}.png", folder / f"{row['number']}-heat.png"
+    pixels = read_pixels(seen)
+    return Mistake(pixels, row["label"], row["prediction"], row["probability"], read_heat(heat, len(pixels)))
+
+
+def read_heat(path: Path, side: int) -> np.ndarray | None:
+    """(side, side) in 0..1, where it is there"""
+    return enlarged(read_pixels(path).astype(np.float32) / 255, side) if path.is_file() else None
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except UnidentifiedImageError as error:
+        raise ProjectError(f"{path}: not a whole picture; run dvc repro") from error
+
+
+def reliability(cell: Cell, variant: str) -> Figure:
+    rows = read_typed(paths.confidence(cell.model, cell.dataset, variant), BINS)
+    images = cell.metrics(variant)["images"]
+    title = f"Reliability of {variant}: {cell}, {images} val images"
+    return draw_reliability(title, [ConfidenceBin(**row) for row in rows])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Files from where they are: addresses, packages, mirrors. May import ground."""

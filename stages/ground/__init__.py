@@ -1,0 +1,1 @@
+"""What all stands on: errors, files, places, reading settings, seeds, the command line. Imports no other package."""

@@ -1,0 +1,96 @@
+"""Files and folders that are either whole or not there: written beside their place, then renamed."""
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stages.ground.errors import ProjectError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write a file or folder under; it becomes `path` only if all went well."""
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove(part)
+    try:
+        yield part
+        if path.is_dir():
+            remove(path)
+        part.replace(path)
+    finally:
+        remove(part)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_files(path: Path) -> list[Path]:
+    """`path` itself if it is a file, else all files below it, sorted, but for compiled Python."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, object]], columns: Collection[str] = ()) -> None:
+    """Write `rows` as tab-separated values under a line of `columns`, or of their keys if there is a row at least.
+
+    Floats get six significant digits.
+    """
+    rows = list(rows)
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns or rows[0].keys(), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
+
+
+def read_json(path: Path) -> Any:
+    """Raises ProjectError if it is not whole."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ProjectError(f"{path}: not valid JSON ({error}); run dvc repro") from error
+
+
+def read_table(path: Path, columns: Collection[str] = (), may_be_empty: bool = False) -> list[dict[str, str]]:
+    """The rows of a file of `write_table`; raises ProjectError if it lacks one of `columns`, or has no rows."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        rows = list(reader)
+    there = reader.fieldnames or () if rows or may_be_empty else ()
+    if missing := [column for column in columns if column not in there]:
+        raise ProjectError(f"{path}: no column {missing[0]}, or no rows; run dvc repro")
+    return rows
+
+
+def read_typed(path: Path, columns: Mapping[str, type], may_be_empty: bool = False) -> list[dict[str, Any]]:
+    """The same with these columns alone, each value as its type has it; raises ProjectError if one is none."""
+    rows = []
+    for number, row in enumerate(read_table(path, columns, may_be_empty), start=2):
+        try:
+            rows.append({column: of(row[column]) for column, of in columns.items()})
+        except (ValueError, TypeError) as error:  # TypeError: the line ends before that column
+            raise ProjectError(f"{path}, line {number}: {error}; run dvc repro") from error
+    return rows

@@ -1,0 +1,92 @@
+"""Where every file of the graph lies, relative to the project's folder; dvc.yaml names the same places."""
+
+from pathlib import Path
+
+MANIFESTS = Path("data/manifests")
+CODE = Path("stages")
+SCRATCH = Path("work")  # git-ignored; nothing in it is a result
+
+
+def raw(dataset: str) -> Path:
+    return Path("data/raw") / dataset
+
+
+def images(dataset: str) -> Path:
+    return Path("data") / dataset
+
+
+def weights(model: str) -> Path:
+    return Path("weights") / f"{model}.safetensors"
+
+
+def features(model: str, dataset: str) -> Path:
+    return Path("features") / model / f"{dataset}.safetensors"
+
+
+def model(model: str, dataset: str, variant: str) -> Path:
+    return Path("models") / model / dataset / f"{variant}.safetensors"
+
+
+def history(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "history.tsv"
+
+
+def metrics(model: str, dataset: str, variant: str) -> Path:
+    return Path("metrics") / model / dataset / f"{variant}.json"
+
+
+def predictions(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "predictions.tsv"
+
+
+def recall(model: str, dataset: str, variant: str) -> Path:
+    return _plots(model, dataset, variant) / "recall.tsv"
+
+
+def confidence(model: str, dataset: str, variant: str) -> Path:
+    return Path("tables") / model / dataset / f"{variant}-confidence.tsv"
+
+
+def comparison_metrics(model: str, dataset: str) -> Path:
+    return Path("metrics") / model / f"{dataset}.json"
+
+
+def curves(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-curves.tsv"
+
+
+def learning_curve(model: str, dataset: str) -> Path:
+    return Path("plots") / model / f"{dataset}-learning_curve.tsv"
+
+
+def embeddings(model: str, dataset: str) -> Path:
+    """As the pretrained network sees the images, in two dimensions."""
+    return Path("tables") / model / dataset / "embeddings.tsv"
+
+
+def trained_embeddings(model: str, dataset: str, variant: str) -> Path:
+    return Path("tables") / model / dataset / f"{variant}-embeddings.tsv"
+
+
+def mistakes(model: str, dataset: str, variant: str) -> Path:
+    """A folder."""
+    return Path("tables") / model / dataset / f"{variant}-mistakes"
+
+
+def figures(model: str, dataset: str) -> Path:
+    """A folder."""
+    return Path("plots") / model / f"{dataset}-figures"
+
+
+def figure(model: str, dataset: str, name: str) -> Path:
+    """Of one data set: `accuracy`, `comparison`, `embeddings` or `learning_curve`."""
+    return figures(model, dataset) / f"{name}.png"
+
+
+def variant_figure(model: str, dataset: str, variant: str, name: str) -> Path:
+    """Of one variant: `embeddings`, `mistakes` or `reliability`."""
+    return figures(model, dataset) / variant / f"{name}.png"
+
+
+def _plots(model: str, dataset: str, variant: str) -> Path:
+    return Path("plots") / model / dataset / variant

@@ -1,0 +1,1 @@
+"""Networks as files, and running them without torch. May import ground, pictures, preprocessing and statistics."""

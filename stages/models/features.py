@@ -1,0 +1,52 @@
+"""Embeddings of a data set's images, as a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stages.ground.errors import ProjectError
+from stages.models.tensors import read_tensors, write_tensors
+
+KEYS = ("backbone", "classes", "files")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The images of one split."""
+
+    files: list[str]  # relative to data/DATASET/
+    embeddings: np.ndarray  # (N, D) float32
+    labels: np.ndarray  # (N,) int64
+
+
+@dataclass(frozen=True)
+class Features:
+    """A frozen network's embeddings of the images that train, validate and, where there are any, test."""
+
+    backbone: str  # see Pretrained.identity
+    classes: list[str]
+    splits: dict[str, Embedded]
+
+    def write(self, path: Path) -> None:
+        tensors = {}
+        for split, of in self.splits.items():
+            tensors[f"{split}.embeddings"], tensors[f"{split}.labels"] = of.embeddings, of.labels
+        files = {split: of.files for split, of in self.splits.items()}
+        write_tensors(path, tensors, {"backbone": self.backbone, "classes": self.classes, "files": files})
+
+    @classmethod
+    def read(cls, path: Path) -> "Features":
+        """
+        Raises:
+            ProjectError: the file is not one that write() wrote.
+        """
+        tensors, about = read_tensors(path, KEYS)
+        try:
+            splits = {
+                split: Embedded(files, tensors[f"{split}.embeddings"], tensors[f"{split}.labels"])
+                for split, files in about["files"].items()
+            }
+        except KeyError as error:
+            raise ProjectError(f"{path}: no {error} in it; run dvc repro") from error
+        return cls(about["backbone"], about["classes"], splits)

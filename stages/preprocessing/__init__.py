@@ -1,0 +1,1 @@
+"""From a picture's file to what a network sees, in NumPy. May import ground and pictures."""

@@ -1,0 +1,54 @@
+"""From decoded squares to what a network gets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel
+
+from stages.ground.params import Pixels, load_entry
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class _Sizes(BaseModel):
+    """What this package needs of a network's settings; stages/networks/settings.py has all of them."""
+
+    resize: Pixels
+    crop: Pixels
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Shorter side to `resize`, then the middle square of `crop` pixels, then (x - mean) / std by channel."""
+
+    resize: int
+    crop: int
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @classmethod
+    def of_network(cls, network: str) -> "Preprocessing":
+        """As params.yaml has it."""
+        sizes = load_entry("models", _Sizes, network)
+        return cls(sizes.resize, sizes.crop)
+
+    def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
+        """(3, 1, 1) float32 each: x in 0..255 becomes x * scale + shift."""
+        mean, std = (np.array(values)[:, None, None] for values in (self.mean, self.std))
+        return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def to_input(squares: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """(N, 3, S, S) uint8 -> its middle crop, normalized: (N, 3, crop, crop) float32"""
+    scale, shift = preprocessing.scale_and_shift()
+    images: np.ndarray = middle_crop(squares, preprocessing.crop) * scale
+    images += shift
+    return images
+
+
+def middle_crop(squares: np.ndarray, crop: int) -> np.ndarray:
+    """(N, 3, S, S) -> (N, 3, crop, crop)"""
+    margin = (squares.shape[-1] - crop) // 2
+    inner = slice(margin, margin + crop)
+    return squares[:, :, inner, inner]

@@ -1,0 +1,62 @@
+"""params.yaml, read and checked whole: a wrong value is an error before any work starts.
+
+Every stage does so as it starts, and no stage depends on this file: it can refuse, and changes no result. What a stage
+works with is read section by section, by the schema that stands with what it configures. What each setting means
+stands beside it in params.yaml.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.datasets.settings import Dataset, DatasetName
+from stages.fetching.settings import Download
+from stages.ground.params import PARAMS_FILE, Name, Strict, checked, read_params
+from stages.ground.runtime import Runtime
+from stages.heads.settings import LearningCurve
+from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
+from stages.recipes.variant import Variant
+
+
+class Params(Strict):
+    seed: Annotated[int, Field(ge=0)]
+    precision: Literal["auto", "bfloat16", "float32"]
+    models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
+    downloads: dict[DatasetName, Download]
+    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    learning_curve: LearningCurve
+    runtime: Runtime = Runtime()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        problems = [
+            f"models.{name}.crop must be {VIT_CROP}, the only one {name} takes; received {model.crop}"
+            for name, model in self.models.items()
+            if takes_one_size(name) and model.crop != VIT_CROP
+        ]
+        problems += [
+            f"downloads.{name} has no entry of that name under datasets"
+            for name in self.downloads
+            if name not in self.datasets
+        ]
+        frozen = [name for name, of in self.variants.items() if (of.trainable, of.select) == ("head", "last")]
+        if (name := self.learning_curve.variant) not in frozen:
+            problems.append(
+                "learning_curve.variant: expected a variant with trainable: head and select: last"
+                f" ({', '.join(frozen) or 'add one'}); received {name!r}"
+            )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read `path`.
+
+    Raises:
+        ProjectError: with every problem found, each with its key, what is allowed and what came.
+    """
+    params: Params = checked(read_params(path), Params, path)
+    return params

@@ -1,0 +1,45 @@
+"""How far an accuracy and a difference between two can be trusted."""
+
+from collections.abc import Mapping, Sequence
+from math import comb, sqrt
+
+Z_95 = 1.959963984540054  # the 97.5 % point of the standard normal distribution
+
+
+def wilson_interval(correct: int, count: int) -> tuple[float, float]:
+    """The 95 % confidence interval of the share correct / count.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927). Unlike
+    share ± 1.96 standard errors it stays within 0..1 and is not of width 0 at 0 or count.
+    """
+    share, z2 = correct / count, Z_95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = Z_95 / (1 + z2 / count) * sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    # Wilson's interval holds the share itself; rounding would put it just outside where all are right, or none.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
+
+
+def p_value_text(p_value: float) -> str:
+    """Two digits of a p-value that was rounded to four decimals."""
+    return f"= {p_value:.2g}" if p_value else "< 0.0001"
+
+
+def described(numbers: Mapping[str, float]) -> str:
+    """One line of a variant's own accuracy, and one of its difference from the first, where there is one."""
+    line = f"accuracy {numbers['accuracy']:.4f} ({numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f})"
+    if "p_value" in numbers:
+        line += f"\ndifference {numbers['accuracy_difference']:+.4f}, p {p_value_text(numbers['p_value'])}"
+    return line
+
+
+def mcnemar_exact(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:
+    """The two-sided p-value that two classifiers, judged on the same images, are equally accurate.
+
+    Only images that one has right and the other wrong count; were both equally accurate, each would fall
+    to either with probability 1/2. McNemar, Psychometrika 12 (1947), in its exact (binomial) form.
+    """
+    only_first = sum(a and not b for a, b in zip(first_right, second_right, strict=True))
+    only_second = sum(b and not a for a, b in zip(first_right, second_right, strict=True))
+    discordant, fewer = only_first + only_second, min(only_first, only_second)
+    tail: int = sum(comb(discordant, k) for k in range(fewer + 1))
+    return min(1.0, tail / 2 ** (discordant - 1)) if discordant else 1.0

@@ -1,0 +1,51 @@
+"""Interrupted training goes on after its last whole epoch.
+
+DVC deletes a stage's outputs before it runs the stage, so this lies in the git-ignored scratch folder. The
+file's name follows from all that the result depends on: whoever changes a parameter, an image or the code
+starts afresh. Nothing of a generator's state is kept: randomness follows from (seed, epoch).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.ground.errors import ProjectError
+from stages.ground.files import list_files, sha256
+from stages.networks.pickles import load_pickle, save_pickle
+
+State = dict[str, Any]
+KEYS = ("network", "optimizer", "history", "best_accuracy", "best_state")  # what stages/training/fit.py saves
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The scratch file of one training run."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, folder: Path, stage: str, settings: object, inputs: Iterable[Path]) -> "Checkpoint":
+        """The checkpoint of `stage` with these settings (JSON) and these input files and folders, by content."""
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for path in (file for given in inputs for file in list_files(given)):
+            digest.update(f"{path.as_posix()} {sha256(path)}\n".encode())
+        return cls(folder / f"{stage}-{digest.hexdigest()[:16]}.pt")
+
+    def load(self) -> State | None:
+        """What was saved last, or None. A damaged file counts as none: training then starts afresh."""
+        try:
+            return load_pickle(self.path, KEYS) if self.path.exists() else None
+        except ProjectError:
+            return None
+
+    def save(self, state: State) -> None:
+        save_pickle(self.path, state)
+
+    def delete(self) -> None:
+        """The run is done: remove its checkpoint, and those that the same stage left under other settings."""
+        stage = self.path.stem.rpartition("-")[0]
+        for path in self.path.parent.glob(f"{stage}-*.pt"):
+            path.unlink(missing_ok=True)

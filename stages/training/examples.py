@@ -1,0 +1,63 @@
+"""The images that a whole network is trained on, decoded once."""
+
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.ground import paths
+from stages.ground.runtime import Runtime
+from stages.preprocessing.inputs import Preprocessing, to_input
+from stages.preprocessing.splits import LabelledFiles
+from stages.preprocessing.squares import read_squares
+from stages.recipes.variant import Augment
+from stages.training.augmentation import to_augmented_input
+
+READ_BATCH = 50  # images
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images, decoded and resized once: 196 KB an image at S = 256."""
+
+    squares: np.ndarray  # (N, 3, S, S) uint8
+    labels: np.ndarray  # (N,) int64
+    preprocessing: Preprocessing
+    augment: Augment | None = None
+    seed: int = 0
+
+    def augmented(self, of: np.ndarray, device: torch.device, epoch: int) -> Tensor:
+        """The images numbered `of`, (n,), as `epoch` trains on them: (n, 3, side, side) float32"""
+        if self.augment is None:
+            inputs = torch.from_numpy(to_input(self.squares[of], self.preprocessing))
+            return inputs.to(device, memory_format=torch.channels_last)
+        squares = torch.from_numpy(self.squares[of]).to(device)
+        return to_augmented_input(squares, self.preprocessing, self.augment, self.seed, epoch, of.tolist())
+
+
+def read_images(
+    listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime, augment: Augment | None = None, seed: int = 0
+) -> Images:
+    side = preprocessing.resize
+    squares, filled = _empty((len(listed.files), 3, side, side), runtime.image_cache_mib), 0
+    for batch in read_squares(listed.files, side, READ_BATCH, runtime.workers, runtime.progress):
+        squares[filled : filled + len(batch)] = batch
+        filled += len(batch)
+    return Images(squares, listed.labels, preprocessing, augment, seed)
+
+
+def _empty(shape: tuple[int, ...], cache_mib: int) -> np.ndarray:
+    """uint8, in memory or, above `cache_mib`, in a nameless file of work/, of which memory holds what it can."""
+    size = math.prod(shape)
+    if size <= cache_mib << 20:
+        return np.empty(shape, np.uint8)
+    paths.SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=paths.SCRATCH) as file:
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would be a crash later
+        return np.memmap(file, np.uint8, "r+", shape=shape)

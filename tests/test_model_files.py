@@ -1,0 +1,97 @@
+"""stages/models/tensors.py and the files that are made of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from stages.ground.errors import ProjectError
+from stages.models.features import Embedded, Features
+from stages.models.graph import Graph
+from stages.models.pretrained import Pretrained
+from stages.models.tensors import read_tensors, write_tensors
+from stages.preprocessing.inputs import Preprocessing
+from tests.conftest import PROJECT
+
+TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array(7), "c": np.ones((2, 2), np.float32).T}
+ABOUT = {"classes": ["größer", "b"], "n": 3}
+
+
+def test_what_was_written_comes_back_and_any_reader_of_safetensors_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "new/x.safetensors"
+    write_tensors(path, TENSORS, ABOUT)
+    tensors, about = read_tensors(path, ("classes",))
+    for found in (tensors, load_file(path)):
+        assert {name: (of.dtype, of.tolist()) for name, of in found.items()} == {
+            name: (of.dtype, of.tolist()) for name, of in TENSORS.items()
+        }
+    assert tensors["a"].shape == ()
+    assert {key: about[key] for key in ABOUT} == ABOUT
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    write = (
+        "import sys; from pathlib import Path; from tests.test_model_files import *;"
+        "write_tensors(Path(sys.argv[1]), TENSORS, ABOUT)"
+    )
+    for name in "xy":
+        subprocess.run([sys.executable, "-c", write, tmp_path / name], check=True, cwd=PROJECT)
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-3], lambda data: data[:-3] + b"abc", lambda _: b"no tensors"])
+def test_a_damaged_file_is_one_line_with_its_name(in_folder: Path, change) -> None:
+    path = Path("x.safetensors")
+    write_tensors(path, TENSORS, ABOUT)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ProjectError, match=r"^x\.safetensors is not a whole file of tensors that this project wrote;"):
+        read_tensors(path)
+
+
+def test_a_file_of_another_kind_is_told_by_what_it_lacks(in_folder: Path) -> None:
+    write_tensors(Path("x"), TENSORS, ABOUT)
+    with pytest.raises(ProjectError, match=r"^x: no backbone in it, so not what this project writes there"):
+        Features.read(Path("x"))
+    with pytest.raises(ProjectError, match=r"^x: no network in it"):
+        Pretrained.read(Path("x"), "resnet18")
+    with pytest.raises(FileNotFoundError):
+        read_tensors(Path("none"))
+    write_tensors(Path("y"), {}, {"backbone": "b", "classes": [], "files": {"val": ["a.png"]}})
+    with pytest.raises(ProjectError, match=r"^y: no 'val\.embeddings' in it; run dvc repro"):
+        Features.read(Path("y"))
+
+
+def test_features_come_back(tmp_path: Path) -> None:
+    of = Embedded(["train/a/1.png"], np.ones((1, 4), np.float32), np.array([0]))
+    Features("backbone", ["a", "b"], {"train": of}).write(tmp_path / "f")
+    again = Features.read(tmp_path / "f")
+    assert (again.backbone, again.classes, list(again.splits)) == ("backbone", ["a", "b"], ["train"])
+    assert again.splits["train"].files == of.files
+    assert np.array_equal(again.splits["train"].embeddings, of.embeddings)
+    assert np.array_equal(again.splits["train"].labels, of.labels)
+
+
+def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> None:
+    graph = Graph(onnx=bytes(range(256)), tensors=["b"])
+    pretrained = Pretrained("resnet18", "fc", 512, graph, TENSORS)
+    pretrained.write(tmp_path / "w")
+    again = Pretrained.read(tmp_path / "w", "resnet18")
+    assert (again.network, again.last_layer, again.width, again.graph) == ("resnet18", "fc", 512, graph)
+    with pytest.raises(ProjectError, match="not the weights of resnet50 that weights@resnet50 makes; run dvc repro"):
+        Pretrained.read(tmp_path / "w", "resnet50")
+    look = Preprocessing(40, 32)
+    identity = again.identity(look)
+    others = [
+        again.identity(Preprocessing(40, 33)),
+        Pretrained("resnet18", "fc", 512, graph, TENSORS | {"b": TENSORS["b"] + 1}).identity(look),
+        Pretrained("resnet34", "fc", 512, graph, TENSORS).identity(look),
+    ]
+    assert identity == pretrained.identity(look)
+    assert identity not in others
