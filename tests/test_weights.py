@@ -281,3 +281,13 @@ def test_a_graph_that_does_not_compute_what_the_network_does_is_refused(
 
     monkeypatch.setattr(graph, "_exported", of_another)
     refused(save(whole), "MobileNetV2 as an ONNX graph gives embeddings that differ from torch's by .*")
+
+
+def test_a_network_that_onnx_cannot_hold_is_refused_in_one_line(
+    in_folder: Path, whole: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object, **__: object) -> None:
+        raise torch.onnx.errors.UnsupportedOperatorError("aten::strange", 18, None)
+
+    monkeypatch.setattr(torch.onnx, "export", unsupported)
+    refused(save(whole), r"MobileNetV2 cannot be written as an ONNX graph \(.*aten::strange.*\); choose another .*")

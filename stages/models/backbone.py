@@ -16,7 +16,7 @@ from stages.models.graph import EMBEDDINGS, IMAGES, PLACES, PREFIX, Graph
 from stages.models.tensors import Tensors
 
 BATCH = 8  # images that the network sees at once; with more, what lies between its layers leaves the processor's cache
-WARNING, ERROR = 2, 3  # of onnxruntime's levels of logging
+ERROR = 3  # of onnxruntime's levels of logging: no warnings
 
 
 class Backbone:
@@ -29,16 +29,22 @@ class Backbone:
         """
         Args:
             graph: of the network.
-            tensors: all that the graph names, or KeyError; others are passed over.
+            tensors: all that the graph names; others are passed over.
             device: of runtime.device. On a GPU only where the package onnxruntime-gpu is installed.
             threads: 0 for all cores.
+
+        Raises:
+            ProjectError: they do not fit each other.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERROR
         options.intra_op_num_threads = threads
-        values = {PREFIX + name: onnxruntime.OrtValue.ortvalue_from_numpy(tensors[name]) for name in graph.tensors}
-        options.add_external_initializers(list(values), list(values.values()))
-        self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=_providers(device))
+        try:
+            values = {PREFIX + name: onnxruntime.OrtValue.ortvalue_from_numpy(tensors[name]) for name in graph.tensors}
+            options.add_external_initializers(list(values), list(values.values()))
+            self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=_providers(device))
+        except Exception as error:  # onnxruntime's own kinds are not public
+            raise ProjectError("its tensors do not fit its graph") from error
         self.has_places = PLACES in {output.name for output in self._session.get_outputs()}
 
     def embeddings(self, images: np.ndarray) -> np.ndarray:

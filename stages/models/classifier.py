@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf
 from PIL import Image
 
 from stages.ground.errors import ProjectError
@@ -52,10 +51,8 @@ class Classifier:
         file = ModelFile.read(path)
         try:
             return cls(file, Backbone(file.graph, file.tensors, device))
-        except (KeyError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
-            raise ProjectError(
-                f"{path} is not a model that stages.train made: its tensors do not fit its graph"
-            ) from error
+        except ProjectError as error:
+            raise ProjectError(f"{path} is not a model that stages.train made: {error}") from error
 
     @property
     def classes(self) -> list[str]:

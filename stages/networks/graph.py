@@ -46,14 +46,20 @@ def to_graph(network: nn.Module, crop: int) -> Graph:
     It has PLACES where the embeddings are their mean.
 
     Raises:
-        ProjectError: onnxruntime's embeddings of drawn images are not torch's.
+        ProjectError: it has operators that ONNX has not, or onnxruntime's embeddings of drawn images are not torch's.
     """
     network = set_last_layer(copy.deepcopy(network), nn.Identity()).eval()
     images = torch.from_numpy(np.random.default_rng(0).standard_normal((PROBES, 3, crop, crop), np.float32))
     with torch.inference_mode(), last_places(network) as found:
         expected = network(images)
     with_places = _is_mean_of(expected, found[0])
-    graph = _exported(_Embedding(network, with_places), images)
+    try:
+        graph = _exported(_Embedding(network, with_places), images)
+    except torch.onnx.OnnxExporterError as error:
+        raise ProjectError(
+            f"{type(network).__name__} cannot be written as an ONNX graph ({str(error).partition('. ')[0]});"
+            " choose another network in params.yaml"
+        ) from error
     got = Backbone(graph, tensors_of(network), "cpu").embeddings(images.numpy())
     if not np.allclose(got, expected.numpy(), rtol=0, atol=TOLERANCE * expected.abs().max().item()):
         raise ProjectError(
