@@ -222,6 +222,7 @@ def test_help_is_the_modules_own_text(monkeypatch: pytest.MonkeyPatch, capsys: p
     ],
 )
 def test_a_stage_itself_fails_in_this_way(in_folder: Path, arguments: list[str], status: int, said: str) -> None:
+    (in_folder / "params.yaml").unlink()
     done = subprocess.run(
         [sys.executable, "-m", "stages.arrange", *arguments],
         env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT)},

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from PIL import Image
 
 from scripts import serve
 from scripts.using import explanation
-from scripts.using.explanation import explain
 from stages.explain import looker
 from stages.figures.mistakes import enlarged
 from stages.ground.errors import ProjectError
@@ -48,7 +46,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def address(model: Path) -> Iterator[str]:
     """Of a server of `model`."""
     classifier = Classifier.load(model)
-    server = serve.make_server(partial(explain, classifier, looker(classifier)))
+    look = looker(classifier)
+    server = serve.make_server(lambda file: explanation.explain(classifier, look, file))
     with serve.listen(0) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -98,7 +97,7 @@ def test_the_pictures_are_the_square_that_was_seen_and_the_same_in_grey_under_th
 
 
 def test_a_network_without_places_has_no_heat_map(model: Path, pictures: list[Path]) -> None:
-    answer = explain(Classifier.load(model), lambda *_: None, pictures[0].read_bytes())
+    answer = explanation.explain(Classifier.load(model), lambda *_: None, pictures[0].read_bytes())
     assert answer["heat"] is None
 
 
@@ -378,8 +377,8 @@ class TestInBrowser:
     def test_while_it_waits_it_says_so_and_an_answer_that_came_too_late_is_not_shown(
         self, opened: Browser, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        let_go, original = threading.Event(), explain.explain
-        monkeypatch.setattr(explain, "explain", lambda *arguments: let_go.wait(10) and original(*arguments))
+        let_go, original = threading.Event(), explanation.explain
+        monkeypatch.setattr(explanation, "explain", lambda *arguments: let_go.wait(10) and original(*arguments))
         self.choose(opened, pictures[0])
         opened.wait_until(f"{self.SAID}.innerText === 'Looking at {pictures[0].name} …'")
         (tmp_path / "large.jpg").write_bytes(bytes(serve.LIMIT + 1))
@@ -392,9 +391,9 @@ class TestInBrowser:
     def test_names_are_text_not_markup(
         self, opened: Browser, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        original, name = explain.explain, "<img src=x onerror=alert(1)>" + 40 * "z"
+        original, name = explanation.explain, "<img src=x onerror=alert(1)>" + 40 * "z"
         answer = {"label": name, "probabilities": {"a": 0.25, name: 0.75}, "heat": None}
-        monkeypatch.setattr(explain, "explain", lambda *arguments: original(*arguments) | answer)
+        monkeypatch.setattr(explanation, "explain", lambda *arguments: original(*arguments) | answer)
         self.choose(opened, pictures[0])
         opened.wait_until(self.SHOWN)
         assert opened.ask(f"{self.SAID}.innerText") == f"{name}, 75.0 %"
