@@ -10,24 +10,25 @@ from typing import Any
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import ProjectError
-from stages.ground.files import read_json, read_table, write_json, write_table
+from stages.ground.files import read_numbers, read_table, read_typed, write_json, write_table
 from stages.ground.params import load_section
 from stages.statistics.inference import described, mcnemar_exact
 
 Numbers = dict[str, float]
-CURVES = ("split", "epoch", "loss", "accuracy")
+ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
+CURVES = {"split": str, "epoch": int, "loss": float, "accuracy": float}
 
 
 def main(model: str, dataset: str) -> None:
     variants: dict[str, Any] = load_section("variants", dict[str, Any])
-    metrics = {name: read_json(paths.metrics(model, dataset, name)) for name in variants}
+    metrics = {name: read_numbers(paths.metrics(model, dataset, name), ACCURACY) for name in variants}
     rows = {
         name: read_table(paths.predictions(model, dataset, name), ("file", "label", "prediction")) for name in variants
     }
     check_same_images(model, dataset, rows)
     right = {name: [row["label"] == row["prediction"] for row in rows[name]] for name in variants}
     comparison = compare(metrics, right)
-    histories = {name: read_table(paths.history(model, dataset, name), CURVES) for name in variants}
+    histories = {name: read_typed(paths.history(model, dataset, name), CURVES) for name in variants}
     write_table(paths.curves(model, dataset), curves_table(histories))
     write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
     for name, numbers in comparison.items():
@@ -49,10 +50,7 @@ def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, s
 def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
     """For each variant its accuracy and interval, and against the first its difference and p-value."""
     baseline, *others = metrics
-    comparison = {
-        name: {key: numbers[key] for key in ("accuracy", "accuracy_low", "accuracy_high")}
-        for name, numbers in metrics.items()
-    }
+    comparison = {name: dict(numbers) for name, numbers in metrics.items()}
     for name in others:
         difference = metrics[name]["accuracy"] - metrics[baseline]["accuracy"]
         comparison[name]["accuracy_difference"] = round(difference, 4)
@@ -60,13 +58,9 @@ def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[s
     return comparison
 
 
-def curves_table(histories: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+def curves_table(histories: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """All histories, one below the other."""
-    return [
-        {"variant": name, **{column: row[column] for column in CURVES}}
-        for name, history in histories.items()
-        for row in history
-    ]
+    return [{"variant": name, **row} for name, history in histories.items() for row in history]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 
 from stages.figures.accuracy import Accuracy, draw_accuracy
 from stages.figures.comparison import Curve, draw_comparison
@@ -26,11 +25,14 @@ from stages.figures.style import save_figure
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import ProjectError
-from stages.ground.files import read_json, read_typed, written_whole
+from stages.ground.files import read_numbers, read_typed, written_whole
 from stages.ground.params import load_section
+from stages.pictures.picture import open_picture
 from stages.statistics.calibration import ConfidenceBin
 from stages.statistics.inference import described
 
+COMPARED = ("accuracy", "accuracy_low", "accuracy_high")
+DIFFERENCE = ("accuracy_difference", "p_value")  # from the first variant
 METRICS = ("accuracy", "accuracy_low", "accuracy_high", "mistakes", "images")
 CURVES = {"variant": str, "split": str, "loss": float, "accuracy": float}
 POINTS = {"label": str, "x": float, "y": float, "x_share": float, "y_share": float}
@@ -55,11 +57,12 @@ class Cell:
         return published_accuracies(self.model, self.dataset, trainable)
 
     def metrics(self, variant: str) -> dict[str, float]:
-        path = paths.metrics(self.model, self.dataset, variant)
-        of: dict[str, float] = read_json(path)
-        if missing := [key for key in METRICS if key not in of]:
-            raise ProjectError(f"{path}: no {missing[0]!r} in it; run dvc repro")
-        return of
+        return read_numbers(paths.metrics(self.model, self.dataset, variant), METRICS)
+
+    def compared(self, variant: str) -> dict[str, float]:
+        keys = COMPARED if variant == next(iter(self.variants)) else (*COMPARED, *DIFFERENCE)
+        path = paths.comparison_metrics(self.model, self.dataset)
+        return read_numbers(path, keys, (f"{self.model}-{self.dataset}", variant))
 
 
 def main(model: str, dataset: str) -> None:
@@ -96,10 +99,12 @@ def title(cell: Cell) -> str:
 
 
 def comparison(cell: Cell) -> Figure:
-    rows = read_typed(paths.curves(cell.model, cell.dataset), CURVES)
+    path = paths.curves(cell.model, cell.dataset)
+    rows = read_typed(path, CURVES)
+    if missing := set(cell.variants) - {row["variant"] for row in rows}:
+        raise ProjectError(f"{path}: no rows of {min(missing)} in it; run dvc repro")
     courses = {name: to_curves([row for row in rows if row["variant"] == name]) for name in cell.variants}
-    numbers = read_json(paths.comparison_metrics(cell.model, cell.dataset))[f"{cell.model}-{cell.dataset}"]
-    subtitles = {name: described(numbers[name]) for name in cell.variants}
+    subtitles = {name: described(cell.compared(name)) for name in cell.variants}
     return draw_comparison(title(cell), courses, subtitles, cell.published)
 
 
@@ -156,21 +161,15 @@ def mistakes(cell: Cell, variant: str) -> Figure:
 
 def to_mistake(row: dict[str, Any], folder: Path) -> Mistake:
     seen, heat = folder / f"{row['number']}.png", folder / f"{row['number']}-heat.png"
-    pixels = read_pixels(seen)
+    pixels = np.asarray(open_picture(seen))
     return Mistake(pixels, row["label"], row["prediction"], row["probability"], read_heat(heat, len(pixels)))
 
 
 def read_heat(path: Path, side: int) -> np.ndarray | None:
     """(side, side) in 0..1, where it is there"""
-    return enlarged(read_pixels(path).astype(np.float32) / 255, side) if path.is_file() else None
-
-
-def read_pixels(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image)
-    except UnidentifiedImageError as error:
-        raise ProjectError(f"{path}: not a whole picture; run dvc repro") from error
+    if not path.is_file():
+        return None
+    return enlarged(np.asarray(open_picture(path).convert("L"), np.float32) / 255, side)
 
 
 def reliability(cell: Cell, variant: str) -> Figure:

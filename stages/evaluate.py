@@ -25,7 +25,7 @@ from stages.ground.files import write_json, write_table
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.classifier import BATCH, Classifier
 from stages.models.features import Features
-from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.preprocessing.squares import read_squares
 from stages.statistics.calibration import ConfidenceBin, confidence_bins, expected_calibration_error
 from stages.statistics.inference import wilson_interval
@@ -65,10 +65,11 @@ class Answers:
 def main(model: str, dataset: str, variant: str) -> None:
     runtime, cell = load_runtime(), (model, dataset, variant)
     classifier = Classifier.load(paths.model(*cell), runtime.device)
-    val = answers_of(classifier, model, dataset, "val", runtime)
+    splits = list_splits(paths.images(dataset))
+    val = answers_of(classifier, model, dataset, "val", splits["val"], runtime)
     numbers = measure(val)
-    if (paths.images(dataset) / "test").is_dir():
-        of_test = measure(answers_of(classifier, model, dataset, "test", runtime))
+    if "test" in splits:
+        of_test = measure(answers_of(classifier, model, dataset, "test", splits["test"], runtime))
         numbers |= {f"test_{name}": value for name, value in of_test.items()}
     write_table(paths.predictions(*cell), predictions(val, classifier.classes))
     write_table(paths.recall(*cell), recall(val, classifier.classes))
@@ -81,9 +82,10 @@ def main(model: str, dataset: str, variant: str) -> None:
     )
 
 
-def answers_of(classifier: Classifier, model: str, dataset: str, split: str, runtime: Runtime) -> Answers:
+def answers_of(
+    classifier: Classifier, model: str, dataset: str, split: str, listed: LabelledFiles, runtime: Runtime
+) -> Answers:
     folder = paths.images(dataset)
-    listed = list_split(folder / split)
     check_classes(classifier, listed, f"{folder / split}")
     files = [path.relative_to(folder).as_posix() for path in listed.files]
     features = Features.read(paths.features(model, dataset)) if classifier.file.backbone else None

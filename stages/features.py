@@ -14,13 +14,14 @@ import numpy as np
 
 from stages.ground import paths
 from stages.ground.cli import run
+from stages.ground.errors import ProjectError
 from stages.ground.files import write_table
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone
 from stages.models.features import Embedded, Features
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing, to_input
-from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.preprocessing.squares import read_squares
 from stages.statistics.projection import Projection
 
@@ -28,12 +29,12 @@ from stages.statistics.projection import Projection
 def main(model: str, dataset: str) -> None:
     runtime, preprocessing = load_runtime(), Preprocessing.of_network(model)
     pretrained = Pretrained.read(paths.weights(model), model)
-    backbone = Backbone(pretrained.graph, pretrained.tensors, runtime.device)
+    try:
+        backbone = Backbone(pretrained.graph, pretrained.tensors, runtime.device)
+    except ProjectError as error:
+        raise ProjectError(f"{paths.weights(model)}: {error}; run dvc repro") from error
     splits, classes, folder = {}, [], paths.images(dataset)
-    for split in ("train", "val", "test"):
-        if split == "test" and not (folder / split).is_dir():
-            continue
-        listed = list_split(folder / split)
+    for split, listed in list_splits(folder).items():
         files = [path.relative_to(folder).as_posix() for path in listed.files]
         splits[split] = Embedded(files, embed(backbone, listed, preprocessing, runtime), listed.labels)
         classes = listed.classes

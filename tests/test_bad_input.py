@@ -28,6 +28,10 @@ WEIGHTS, FEATURES, TRAINED = (
 METRICS = Path(f"metrics/{MODEL}/{DATA}/frozen.json")
 PLOTS = Path(f"plots/{MODEL}/{DATA}/frozen")
 TABLES = Path(f"tables/{MODEL}/{DATA}")
+CURVES, LEARNING_CURVE = (Path(f"plots/{MODEL}/{DATA}-{name}.tsv") for name in ("curves", "learning_curve"))
+MISTAKES = TABLES / "frozen-mistakes"
+COMPARISON = Path(f"metrics/{MODEL}/{DATA}.json")
+ALL_LAYERS = f"train {MODEL} {DATA} all"
 
 
 def settings(key: str, value: object) -> Callable[[], None]:
@@ -82,6 +86,14 @@ def damage(path: Path) -> Callable[[], None]:
 
 def gone(path: Path) -> Callable[[], None]:
     return lambda: shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def emptied(folder: Path) -> Callable[[], None]:
+    def change() -> None:
+        for path in folder.iterdir():
+            path.unlink()
+
+    return change
 
 
 def moved(source: Path, target: Path) -> Callable[[], None]:
@@ -200,18 +212,30 @@ def twice(source: Path, target: Path) -> Callable[[], None]:
     return lambda: shutil.copyfile(source, target)
 
 
-def all_layers() -> dict:
-    """A variant that trains them."""
-    return yaml.safe_load(Path("params.yaml").read_text())["variants"]["frozen"] | {"trainable": "all"}
+def all_layers(*changes: Callable[[], object]) -> Callable[[], None]:
+    """A variant `all` that trains them, and more changes."""
+
+    def change() -> None:
+        variants = yaml.safe_load(Path("params.yaml").read_text())["variants"]
+        settings("variants.all", variants["frozen"] | {"trainable": "all"})()
+        for step in changes:
+            step()
+
+    return change
 
 
-def a_mistake() -> None:
-    """One at least, as explain writes it."""
-    folder = TABLES / "frozen-mistakes"
-    Image.new("RGB", (32, 32)).save(folder / "1.png")
-    (folder / "1-heat.png").unlink(missing_ok=True)
-    first = {"number": 1, "file": "val/a.png", "label": "discs", "prediction": "squares", "probability": 0.9}
-    write_table(folder / "mistakes.tsv", [first])
+def a_mistake(*changes: Callable[[], object]) -> Callable[[], None]:
+    """One at least, as explain writes it, and more changes."""
+
+    def change() -> None:
+        draw_picture(MISTAKES / "1.png", "discs", 0)
+        Image.new("L", (2, 2), 255).save(MISTAKES / "1-heat.png")
+        first = {"number": 1, "file": "val/a.png", "label": "discs", "prediction": "squares", "probability": 0.9}
+        write_table(MISTAKES / "mistakes.tsv", [first])
+        for step in changes:
+            step()
+
+    return change
 
 
 FIRST = RAW / "train/discs/discs.0.png"
@@ -252,8 +276,8 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "a download of nothing": (STAGES[0], settings("downloads.x", {"urls": ["x.zip"]}), r"downloads\.x has no entry"),
     "an unknown device": (STAGES[3], settings("runtime.device", "tpu"), r"runtime\.device: .*'cpu'.*received 'tpu'"),
     "an absent device": (
-        f"train {MODEL} {DATA} all",
-        lambda: (settings("variants.all", all_layers())(), settings("runtime.device", "mps")()),
+        ALL_LAYERS,
+        all_layers(settings("runtime.device", "mps")),
         "runtime.device is mps, which this machine",
     ),
     # names on the command line
@@ -263,6 +287,10 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "no such network to embed": (f"features x {DATA}", lambda: None, "models has no entry 'x'"),
     "no such variant": (f"train {MODEL} {DATA} x", lambda: None, "variants has no entry 'x'; it has: frozen"),
     "no such network to train": (f"train x {DATA} frozen", lambda: None, "models has no entry 'x'"),
+    "no such variant to evaluate": (f"evaluate {MODEL} {DATA} x", lambda: None, "models/mobilenet_v2/shapes/x.safet"),
+    "no such variant to explain": (f"explain {MODEL} {DATA} x", lambda: None, "models/mobilenet_v2/shapes/x.safet"),
+    "no such data set to compare on": (f"compare {MODEL} x", lambda: None, "metrics/mobilenet_v2/x/frozen.json"),
+    "no such data set to draw": (f"draw {MODEL} x", lambda: None, "metrics/mobilenet_v2/x/frozen.json"),
     # archives
     "no archive": (STAGES[0], gone(ARCHIVE), r"shapes.zip is not to be had: served/shapes.zip: no such file"),
     "an empty archive": (STAGES[0], content(ARCHIVE, b""), "not a zip file"),
@@ -416,6 +444,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         "discs/discs.0.png: not a whole picture",
     ),
     "code for trained weights": (STAGES[3], code(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of tensors"),
+    "a model for weights": (STAGES[3], twice(TRAINED, WEIGHTS), "weights/mobilenet_v2.safetensors: no width in it"),
     "no features": (STAGES[4], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
     "truncated features": (STAGES[4], cut(FEATURES), "shapes.safetensors is not a whole file of tensors"),
     "code for features": (STAGES[4], code(FEATURES), "shapes.safetensors is not a whole file of tensors"),
@@ -434,8 +463,42 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         tensors(FEATURES, backbone="resnet18 01234567"),
         "features/mobilenet_v2/shapes.safetensors is of resnet18 01234567; expected mobilenet_v2",
     ),
+    "a model for features": (
+        STAGES[4],
+        twice(TRAINED, FEATURES),
+        "features/mobilenet_v2/shapes.safetensors: no files in it",
+    ),
+    "no weights to train on features": (STAGES[4], gone(WEIGHTS), "weights/mobilenet_v2.safetensors"),
+    "damaged weights to train on features": (STAGES[4], damage(WEIGHTS), "mobilenet_v2.safetensors is not a whole fil"),
     "fewer images than a batch": (STAGES[4], recipe(batch_size=9), r"has 8 images, fewer than .*batch_size \(9\)"),
     "a loss that is not finite": (STAGES[4], recipe(lr=1e38, epochs=9), "the loss is (nan|inf) in epoch .*; lower lr"),
+    "no weights to train": (ALL_LAYERS, all_layers(gone(WEIGHTS)), "weights/mobilenet_v2.safetensors"),
+    "damaged weights to train": (
+        ALL_LAYERS,
+        all_layers(damage(WEIGHTS)),
+        "weights/mobilenet_v2.safetensors is not a whole file of tensors",
+    ),
+    "another network's weights to train": (
+        ALL_LAYERS,
+        all_layers(tensors(WEIGHTS, network="resnet18")),
+        "weights/mobilenet_v2.safetensors: not the weights of mobilenet_v2 that",
+    ),
+    "too few weights to train": (
+        ALL_LAYERS,
+        all_layers(tensors(WEIGHTS, lambda of: of.pop("features.0.0.weight"))),
+        "the weights of mobilenet_v2 are not those that weights@mobilenet_v2 makes",
+    ),
+    "no images to train on": (ALL_LAYERS, all_layers(gone(IMAGES)), "data/shapes/train"),
+    "a train image damaged since": (
+        ALL_LAYERS,
+        all_layers(cut(IMAGES / "train/discs/discs.0.png")),
+        "data/shapes/train/discs/discs.0.png: not a whole picture",
+    ),
+    "a val image damaged since": (
+        ALL_LAYERS,
+        all_layers(cut(IMAGES / "val/discs/discs.4.png")),
+        "data/shapes/val/discs/discs.4.png: not a whole picture",
+    ),
     "weights of another kind": (STAGES[3], tensors(WEIGHTS, graph=None), "mobilenet_v2.safetensors: no graph in it"),
     "damaged weights": (STAGES[3], damage(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of tensors"),
     "damaged features": (STAGES[4], damage(FEATURES), "shapes.safetensors is not a whole file of tensors"),
@@ -465,9 +528,78 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         tensors(TRAINED, graph={"onnx": "YWJj", "tensors": []}),
         "frozen.safetensors is not a model that stages.train made: its tensors do not fit its graph",
     ),
+    "a model without a layer of its graph": (
+        STAGES[5],
+        tensors(TRAINED, lambda of: of.pop("features.0.0.weight")),
+        "frozen.safetensors is not a model that stages.train made: its tensors do not fit its graph",
+    ),
+    "a model with a layer of another shape": (
+        STAGES[5],
+        tensors(TRAINED, lambda of: of.update({"features.0.0.weight": of["features.0.0.weight"][:5].copy()})),
+        "frozen.safetensors is not a model that stages.train made: its tensors do not fit its graph",
+    ),
+    "a model without its last layer": (
+        STAGES[5],
+        tensors(TRAINED, lambda of: of.pop("classifier.1.weight")),
+        "frozen.safetensors is not a model that stages.train made: its last layer is not one of 2 classes",
+    ),
+    "a model of more classes than answers": (
+        STAGES[5],
+        tensors(TRAINED, classes=["discs", "rings", "squares"]),
+        "frozen.safetensors is not a model that stages.train made: its last layer is not one of 3 classes",
+    ),
+    "a model of other classes": (
+        STAGES[5],
+        tensors(TRAINED, classes=["a", "b"]),
+        "data/shapes/val has the classes discs, squares; the model was trained on a, b",
+    ),
+    "weights for a model": (STAGES[5], twice(WEIGHTS, TRAINED), "not a model that stages.train made: classes: Field"),
+    "an empty model": (STAGES[5], content(TRAINED, b""), "frozen.safetensors is not a whole file of tensors"),
+    "truncated features to evaluate on": (STAGES[5], cut(FEATURES), "shapes.safetensors is not a whole file of tenso"),
+    "damaged features to evaluate on": (STAGES[5], damage(FEATURES), "shapes.safetensors is not a whole file of tenso"),
+    "features without val to evaluate on": (
+        STAGES[5],
+        tensors(FEATURES, lambda of: of.pop("val.embeddings")),
+        r"features/mobilenet_v2/shapes.safetensors: no 'val\.embeddings' in it",
+    ),
+    "features without images that train": (
+        STAGES[4],
+        tensors(FEATURES, files={"val": ["val/x.png"] * 8}),
+        "shapes.safetensors: no embeddings of train images in it that can be used; run dvc repro",
+    ),
+    "features of fewer images than names": (
+        STAGES[4],
+        tensors(FEATURES, lambda of: of.update({"val.labels": of["val.labels"][:3].copy()})),
+        "shapes.safetensors: no embeddings of val images in it that can be used; run dvc repro",
+    ),
+    "features that are no numbers": (
+        STAGES[4],
+        tensors(FEATURES, lambda of: of["train.embeddings"].fill(float("nan"))),
+        "shapes.safetensors: no embeddings of train images in it that can be used; run dvc repro",
+    ),
+    "weights without a graph to use": (
+        STAGES[3],
+        tensors(WEIGHTS, graph={"onnx": 1}),
+        "mobilenet_v2.safetensors: no graph in it that can be used; run dvc repro",
+    ),
+    "weights that do not fit their graph": (
+        STAGES[3],
+        tensors(WEIGHTS, lambda of: of.pop("features.0.0.weight")),
+        "weights/mobilenet_v2.safetensors: its tensors do not fit its graph; run dvc repro",
+    ),
+    "classes that differ between splits": (
+        STAGES[3],
+        gone(IMAGES / "val/discs"),
+        "data/shapes/val: expected images of the same classes as in train; found .* of squares; run dvc repro",
+    ),
+    "no image that validates": (
+        ALL_LAYERS,
+        all_layers(emptied(IMAGES / "val/discs"), emptied(IMAGES / "val/squares")),
+        "data/shapes/val: expected images of the same classes as in train; found 0 of discs, squares",
+    ),
     "features of other images": (
         STAGES[5],
-        tensors(FEATURES, files={split: [f"{split}/x.png"] * 8 for split in ("train", "val")}),
+        tensors(FEATURES, files={"train": ["train/x.png"] * 8, "val": ["val/x.png"] * 4}),
         "features/mobilenet_v2/shapes.safetensors is of other images than data/shapes; run dvc repro",
     ),
     "no features to evaluate on": (STAGES[5], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
@@ -475,7 +607,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "a class gone since": (
         STAGES[5],
         gone(IMAGES / "val/discs"),
-        "data/shapes/val has the classes squares; the model was trained on discs, squares",
+        "data/shapes/val: expected images of the same classes as in train; found .* of squares; run dvc repro",
     ),
     "no metrics": (STAGES[7], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
     "truncated metrics": (STAGES[7], cut(METRICS), "frozen.json: not valid JSON"),
@@ -485,19 +617,79 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         content(PLOTS / "predictions.tsv", "a\tb\n1\t2\n"),
         "predictions.tsv: no column file",
     ),
+    "a table in another encoding": (
+        STAGES[7],
+        content(PLOTS / "predictions.tsv", b"file\xff\tlabel\n"),
+        "predictions.tsv: not a table in UTF-8",
+    ),
+    "metrics without an accuracy": (STAGES[7], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it; run dvc"),
+    "metrics of no table": (STAGES[7], content(METRICS, "[1]"), "frozen.json: no 'accuracy' in it; run dvc repro"),
+    "a word for an accuracy": (
+        STAGES[7],
+        content(METRICS, '{"accuracy": "high", "accuracy_low": 0, "accuracy_high": 1}'),
+        "frozen.json: accuracy: expected a number, received 'high'; run dvc repro",
+    ),
+    "a loss that is no number": (
+        STAGES[7],
+        content(PLOTS / "history.tsv", "epoch\tsplit\tloss\taccuracy\n1\tval\tnan\t1\n"),
+        "history.tsv, line 2: expected numbers, received .*nan",
+    ),
     "an empty history": (STAGES[7], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
+    "no history": (STAGES[7], gone(PLOTS / "history.tsv"), "frozen/history.tsv"),
+    "a history without losses": (
+        STAGES[7],
+        content(PLOTS / "history.tsv", "epoch\tsplit\taccuracy\n1\tval\t1\n"),
+        "history.tsv: no column loss",
+    ),
     # the learning curve
     "no features to draw from": (STAGES[6], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
     "damaged features to draw from": (STAGES[6], damage(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    "truncated features to draw from": (STAGES[6], cut(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    "weights for features": (
+        STAGES[6],
+        twice(WEIGHTS, FEATURES),
+        "features/mobilenet_v2/shapes.safetensors: no backbone in it",
+    ),
     # mistakes
     "no model to explain": (STAGES[8], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.safetensors"),
     "a damaged model to explain": (STAGES[8], damage(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "a truncated model to explain": (STAGES[8], cut(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "features for a model": (
+        STAGES[8],
+        twice(FEATURES, TRAINED),
+        "models/mobilenet_v2/shapes/frozen.safetensors is not a model that stages.train made: network: Field required",
+    ),
+    "a model whose classes have changed places": (
+        STAGES[8],
+        tensors(TRAINED, classes=["squares", "discs"]),
+        r"the network gives (discs|squares) 0\.\d+, and evaluate gave 0\.\d+: ",
+    ),
     "no predictions to explain": (STAGES[8], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
     "half a table of predictions": (STAGES[8], cut(PLOTS / "predictions.tsv", 0.1), "predictions.tsv: no column"),
     "a probability that the network does not give": (
         STAGES[8],
         row(PLOTS / "predictions.tsv", probability="0.123"),
         r"val/discs/discs\.4\.png: the network gives (discs|squares) 0\.\d+, and evaluate gave 0\.123: ",
+    ),
+    "a probability that is nan": (
+        STAGES[8],
+        row(PLOTS / "predictions.tsv", probability="nan"),
+        "predictions.tsv, line 2: expected numbers, received .*nan",
+    ),
+    "a probability that is no number": (
+        STAGES[8],
+        row(PLOTS / "predictions.tsv", probability="much"),
+        "predictions.tsv, line 2: could not convert string to float: 'much'; run dvc repro",
+    ),
+    "a line of predictions cut off": (
+        STAGES[8],
+        content(PLOTS / "predictions.tsv", "file\tlabel\tprediction\tprobability\nval/discs/discs.4.png\tdiscs\n"),
+        "predictions.tsv, line 2: .*; run dvc repro",
+    ),
+    "predictions of no image": (
+        STAGES[8],
+        content(PLOTS / "predictions.tsv", "file\tlabel\tprediction\tprobability\n"),
+        "predictions.tsv: .*no rows",
     ),
     "no image of a prediction": (STAGES[8], gone(IMAGES / "val/discs/discs.4.png"), "val/discs/discs.4.png"),
     "a damaged image of a prediction": (STAGES[8], cut(IMAGES / "val/discs/discs.4.png"), "not a whole picture"),
@@ -510,6 +702,33 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "no metrics to draw": (STAGES[9], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
     "truncated metrics to draw": (STAGES[9], cut(METRICS), "frozen.json: not valid JSON"),
     "metrics without a number": (STAGES[9], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it"),
+    "no comparison": (STAGES[9], gone(COMPARISON), "metrics/mobilenet_v2/shapes.json"),
+    "a truncated comparison": (STAGES[9], cut(COMPARISON), "metrics/mobilenet_v2/shapes.json: not valid JSON"),
+    "no curves": (STAGES[9], gone(CURVES), "plots/mobilenet_v2/shapes-curves.tsv"),
+    "curves of no epoch": (STAGES[9], content(CURVES, ""), "shapes-curves.tsv: no column variant, or no rows"),
+    "curves without losses": (
+        STAGES[9],
+        content(CURVES, "variant\tsplit\tepoch\taccuracy\nfrozen\tval\t1\t1\n"),
+        "shapes-curves.tsv: no column loss",
+    ),
+    "no learning curve": (STAGES[9], gone(LEARNING_CURVE), "plots/mobilenet_v2/shapes-learning_curve.tsv"),
+    "a learning curve without accuracies": (
+        STAGES[9],
+        content(LEARNING_CURVE, "images\tdraw\n8\t1\n"),
+        "shapes-learning_curve.tsv: no column accuracy",
+    ),
+    "no table of confidence": (STAGES[9], gone(TABLES / "frozen-confidence.tsv"), "shapes/frozen-confidence.tsv"),
+    "confidence without counts": (
+        STAGES[9],
+        content(TABLES / "frozen-confidence.tsv", "low\thigh\tright\tconfidence\n0\t1\t1\t1\n"),
+        "frozen-confidence.tsv: no column count",
+    ),
+    "a count that is no number": (
+        STAGES[9],
+        row(TABLES / "frozen-confidence.tsv", count="many"),
+        "frozen-confidence.tsv, line 2: invalid literal .*'many'; run dvc repro",
+    ),
+    "no table of trained points": (STAGES[9], gone(TABLES / "frozen-embeddings.tsv"), "shapes/frozen-embeddings.tsv"),
     "no table of points": (STAGES[9], gone(TABLES / "embeddings.tsv"), "tables/mobilenet_v2/shapes/embeddings.tsv"),
     "points without coordinates": (
         STAGES[9],
@@ -521,15 +740,50 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         row(TABLES / "embeddings.tsv", x="left"),
         "embeddings.tsv, line 2: could not convert string to float: 'left'; run dvc repro",
     ),
+    "curves without the variant": (
+        STAGES[9],
+        content(CURVES, "variant\tsplit\tepoch\tloss\taccuracy\nother\tval\t1\t1\t1\n"),
+        "shapes-curves.tsv: no rows of frozen in it; run dvc repro",
+    ),
+    "a comparison of another network": (STAGES[9], content(COMPARISON, "{}"), "no 'mobilenet_v2-shapes' in it"),
+    "a comparison without a variant": (
+        STAGES[9],
+        content(COMPARISON, '{"mobilenet_v2-shapes": {}}'),
+        "shapes.json: no 'frozen' in it; run dvc repro",
+    ),
+    "a cut picture of a mistake": (
+        STAGES[9],
+        a_mistake(cut(MISTAKES / "1.png")),
+        "frozen-mistakes/1.png: not a whole picture",
+    ),
+    "an empty table of mistakes": (STAGES[9], content(MISTAKES / "mistakes.tsv", ""), "mistakes.tsv: no column number"),
+    "mistakes in another encoding": (STAGES[9], content(MISTAKES / "mistakes.tsv", b"\xff"), "not a table in UTF-8"),
     "no picture of a mistake": (
         STAGES[9],
-        lambda: (a_mistake(), gone(TABLES / "frozen-mistakes/1.png")()),
+        a_mistake(gone(MISTAKES / "1.png")),
         "frozen-mistakes/1.png",
     ),
     "a damaged picture of a mistake": (
         STAGES[9],
-        lambda: (a_mistake(), content(TABLES / "frozen-mistakes/1.png", "<html>")()),
+        a_mistake(content(MISTAKES / "1.png", "<html>")),
         "frozen-mistakes/1.png: not a whole picture",
+    ),
+    "an empty picture of a mistake": (
+        STAGES[9],
+        a_mistake(content(MISTAKES / "1.png", b"")),
+        "frozen-mistakes/1.png: not a whole picture",
+    ),
+    "a damaged heat map of a mistake": (
+        STAGES[9],
+        a_mistake(content(MISTAKES / "1-heat.png", "<html>")),
+        "frozen-mistakes/1-heat.png: not a whole picture",
+    ),
+    "no mistakes to draw": (STAGES[9], gone(MISTAKES), "shapes/frozen-mistakes/mistakes.tsv"),
+    "no table of mistakes": (STAGES[9], gone(MISTAKES / "mistakes.tsv"), "shapes/frozen-mistakes/mistakes.tsv"),
+    "mistakes without labels": (
+        STAGES[9],
+        content(MISTAKES / "mistakes.tsv", "number\tfile\n1\tval/a.png\n"),
+        "mistakes.tsv: no column label",
     ),
 }
 

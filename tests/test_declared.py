@@ -17,7 +17,6 @@ from tests.opened_files import recording
 
 GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 NAMES = {"model": ["resnet18", "mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
-UNSEEN = object()
 
 
 class ReadKeys:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,13 +18,23 @@ from stages import train
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table
+from stages.models.classifier import Classifier
+from stages.models.pretrained import Pretrained
+from stages.preprocessing.inputs import Preprocessing, to_input
+from stages.preprocessing.splits import list_split
+from stages.preprocessing.squares import read_square
 from stages.recipes.variant import Variant
+from stages.statistics.scores import score
+from stages.training import whole
+from stages.training.batchnorm import recompute_statistics
 from stages.training.compute import Compute
 from stages.training.distributed import Team, launch
+from stages.training.examples import Images
 from stages.training.fit import fit
 from tests.conftest import clean_environment, wait_for
 from tests.test_fit import Points, logits
 
+CPU = torch.device("cpu")
 RECIPE = Variant(
     trainable="all", epochs=3, batch_size=7, lr=0.05, momentum=0.9, weight_decay=0.001, schedule="cosine"
 )  # of 25 examples: batches of 7, 6, 6, 6, and so shares that differ
@@ -38,8 +49,10 @@ def fitted(team: Team) -> tuple[nn.Module, list]:
     """Without BatchNorm, which sees each process's share by itself."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
-    val, compute = examples(11), Compute(torch.device("cpu"), "float32", team)
-    history = fit(network, examples(25), lambda of: logits(of, val), val.labels, RECIPE, 0, compute)
+    val, compute = examples(11), Compute(CPU, "float32", team)
+    mine = team.share(np.arange(11))  # of val images too, and shares that differ
+    part = Points(val.points[mine], val.labels[mine])
+    history = fit(network, examples(25), lambda of: team.gathered(logits(of, part)), val.labels, RECIPE, 0, compute)
     return network, history
 
 
@@ -78,12 +91,43 @@ def test_a_stage_trains_in_two_processes(finished_project: Path, capfd: pytest.C
     Path("params.yaml").write_text(yaml.safe_dump(params))
     cell = ("mobilenet_v2", "shapes", "unfrozen")
     train.main(*cell)
-    assert len(read_table(paths.history(*cell))) == 4
-    assert paths.model(*cell).is_file()
+    history = read_table(paths.history(*cell))
+    assert [row["split"] for row in history] == ["train", "val"] * 2
+    classifier, val = Classifier.load(paths.model(*cell)), list_split(paths.images("shapes") / "val")
+    squares = np.stack([read_square(path, classifier.preprocessing.resize) for path in val.files])
+    loss, accuracy = score(classifier.logits(squares), val.labels)
+    assert (float(history[-1]["loss"]), float(history[-1]["accuracy"])) == pytest.approx((loss, accuracy), abs=1e-4)
     assert list(Path("work/checkpoints").iterdir()) == []
     printed, warned = capfd.readouterr()
     assert printed.count("epoch 2/2") == printed.count("training all layers of mobilenet_v2 on cpu in ") == 1
     assert warned == ""
+
+
+class Part(Team):
+    """A process that knows of no other."""
+
+    def gathered(self, part: np.ndarray) -> np.ndarray:
+        return part
+
+
+@pytest.mark.parametrize("count", [5, 1])
+def test_val_images_are_shared_in_their_order_also_where_one_process_gets_none(
+    finished_project: Path, count: int
+) -> None:
+    pretrained, alone = Pretrained.read(paths.weights("mobilenet_v2"), "mobilenet_v2"), Compute(CPU, "float32")
+    network = whole.with_new_last_layer(pretrained, 2, 0, alone)
+    squares = np.random.default_rng(0).integers(0, 256, (8, 3, 36, 36), np.uint8)
+    several, val = (Images(squares[:n], np.zeros(n, int), Preprocessing(36, 32)) for n in (8, count))
+    recompute_statistics(network, several, alone)  # without it, drawn weights see all images as one
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(to_input(val.squares, val.preprocessing))).numpy()
+    assert len(np.unique(expected.round(2), axis=0)) == count  # or the test shows nothing
+    assert np.allclose(whole.Validation(val, pretrained, alone).logits(network), expected, atol=1e-4)
+    parts = [
+        whole.Validation(val, pretrained, Compute(CPU, "float32", Part(rank, 2))).logits(network) for rank in (0, 1)
+    ]
+    assert list(map(len, parts)) == [count - count // 2, count // 2]
+    assert np.allclose(np.concatenate(parts), expected, atol=1e-4)
 
 
 @pytest.fixture

@@ -85,13 +85,13 @@ def test_a_frozen_model_is_measured_on_features_and_they_are_what_the_images_giv
     listed = list_split(paths.images(DATA) / "val")
     of_images = evaluate.embed(classifier, listed, runtime)
     monkeypatch.setattr(evaluate, "embed", lambda *_: 1 / 0)
-    of_features = evaluate.answers_of(classifier, MODEL, DATA, "val", runtime)
+    of_features = evaluate.answers_of(classifier, MODEL, DATA, "val", listed, runtime)
     assert np.allclose(of_features.embeddings, of_images, atol=1e-6 * np.abs(of_images).max())
     assert np.array_equal(of_features.logits, classifier.answers(of_features.embeddings))
     changed = Features.read(paths.features(MODEL, DATA))
     Features("of others", changed.classes, changed.splits).write(paths.features(MODEL, DATA))
     with pytest.raises(ZeroDivisionError):  # so it goes to the images
-        evaluate.answers_of(classifier, MODEL, DATA, "val", runtime)
+        evaluate.answers_of(classifier, MODEL, DATA, "val", listed, runtime)
 
 
 def test_features_of_other_images_are_refused(finished_project: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from stages import features, train
 from stages.ground import paths
@@ -159,11 +160,20 @@ def test_keeping_the_best_epoch_is_called_optimistic(project: Path, capsys: pyte
     assert "optimistic" in capsys.readouterr().out
 
 
-def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(project: Path) -> None:
-    recipe = load_params().variants["unfrozen"]
-    of_vit, of_other = (whole.augmentation(recipe, model) for model in ("vit_b_16", "mobilenet_v2"))
-    assert (of_vit.crop, of_other.crop) == (None, 160)
-    assert whole.augmentation(recipe.model_copy(update={"augment": None}), "vit_b_16") is None
+def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(whole, "read_splits", lambda *arguments: seen.append(arguments[3]) or 1 / 0)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"resize": 256, "crop": 224}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for model in ("vit_b_16", "mobilenet_v2"):
+        with pytest.raises(ZeroDivisionError):
+            train.main(model, "mine", "unfrozen")
+    assert [augment.crop for augment in seen] == [None, 160]
+    recipe = load_params().variants["unfrozen"].model_copy(update={"augment": None})
+    assert whole.augmentation(recipe, "vit_b_16") is None
 
 
 def test_memory_for_images_is_shared_by_train_and_val(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,23 +75,60 @@ def read_json(path: Path) -> Any:
         raise ProjectError(f"{path}: not valid JSON ({error}); run dvc repro") from error
 
 
+def read_numbers(path: Path, keys: Iterable[str], under: Iterable[str] = ()) -> dict[str, float]:
+    """The numbers at `keys` of the object that a file of `write_json` has below the keys `under`.
+
+    Raises:
+        ProjectError: one is not there, or no number.
+    """
+    found = read_json(path)
+    for key in under:
+        found = _value(found, key, path)
+    numbers = {key: _value(found, key, path) for key in keys}
+    for key, value in numbers.items():
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise ProjectError(f"{path}: {key}: expected a number, received {value!r}; run dvc repro")
+    return numbers
+
+
+def _value(found: Any, key: str, path: Path) -> Any:
+    if not isinstance(found, dict) or key not in found:
+        raise ProjectError(f"{path}: no {key!r} in it; run dvc repro")
+    return found[key]
+
+
 def read_table(path: Path, columns: Collection[str] = (), may_be_empty: bool = False) -> list[dict[str, str]]:
     """The rows of a file of `write_table`; raises ProjectError if it lacks one of `columns`, or has no rows."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        rows = list(reader)
-    there = reader.fieldnames or () if rows or may_be_empty else ()
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            rows, names = list(reader), reader.fieldnames
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ProjectError(f"{path}: not a table in UTF-8 ({error}); run dvc repro") from error
+    there = names or () if rows or may_be_empty else ()
     if missing := [column for column in columns if column not in there]:
         raise ProjectError(f"{path}: no column {missing[0]}, or no rows; run dvc repro")
     return rows
 
 
 def read_typed(path: Path, columns: Mapping[str, type], may_be_empty: bool = False) -> list[dict[str, Any]]:
-    """The same with these columns alone, each value as its type has it; raises ProjectError if one is none."""
+    """The same with these columns alone, each value as its type has it; raises ProjectError if one is none.
+
+    Infinity and what is not a number are none.
+    """
     rows = []
     for number, row in enumerate(read_table(path, columns, may_be_empty), start=2):
         try:
-            rows.append({column: of(row[column]) for column, of in columns.items()})
-        except (ValueError, TypeError) as error:  # TypeError: the line ends before that column
+            rows.append(_typed(row, columns))
+        except ValueError as error:
             raise ProjectError(f"{path}, line {number}: {error}; run dvc repro") from error
     return rows
+
+
+def _typed(row: Mapping[str, str | None], columns: Mapping[str, type]) -> dict[str, Any]:
+    if None in row.values():
+        raise ValueError("it ends before the last column")
+    values = {column: of(row[column]) for column, of in columns.items()}
+    if not all(math.isfinite(value) for value in values.values() if isinstance(value, float)):
+        raise ValueError(f"expected numbers, received {values}")
+    return values

@@ -39,7 +39,7 @@ class Features:
     def read(cls, path: Path) -> "Features":
         """
         Raises:
-            ProjectError: the file is not one that write() wrote.
+            ProjectError: the file is not one that write() wrote, with train and val images at least.
         """
         tensors, about = read_tensors(path, KEYS)
         try:
@@ -49,4 +49,13 @@ class Features:
             }
         except KeyError as error:
             raise ProjectError(f"{path}: no {error} in it; run dvc repro") from error
+        for split in ("train", "val"):
+            if not _usable(splits.get(split), len(about["classes"])):
+                raise ProjectError(f"{path}: no embeddings of {split} images in it that can be used; run dvc repro")
         return cls(about["backbone"], about["classes"], splits)
+
+
+def _usable(of: Embedded | None, classes: int) -> bool:
+    if of is None or of.embeddings.ndim != 2 or not len(of.files) == len(of.labels) == len(of.embeddings) > 0:
+        return False
+    return bool(np.isfinite(of.embeddings).all()) and 0 <= of.labels.min() <= of.labels.max() < classes

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from stages.ground.errors import ProjectError
 from stages.models.graph import Graph
 from stages.models.tensors import Tensors, checksum, read_tensors, write_tensors
@@ -34,7 +36,10 @@ class Pretrained:
         tensors, about = read_tensors(path, ("network", "last_layer", "width", "graph"))
         if about["network"] != network:
             raise ProjectError(f"{path}: not the weights of {network} that weights@{network} makes; run dvc repro")
-        graph = Graph.model_validate_json(json.dumps(about["graph"]))
+        try:
+            graph = Graph.model_validate_json(json.dumps(about["graph"]))
+        except ValidationError as error:
+            raise ProjectError(f"{path}: no graph in it that can be used; run dvc repro") from error
         return cls(network, about["last_layer"], about["width"], graph, tensors)
 
     def identity(self, preprocessing: object) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.ground.errors import ProjectError
 from stages.pictures.picture import find_pictures
 
 
@@ -22,3 +23,20 @@ def list_split(folder: Path) -> LabelledFiles:
     classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
     files = [(path, label) for label, name in enumerate(classes) for path in find_pictures(folder / name)]
     return LabelledFiles([path for path, _ in files], np.array([label for _, label in files], np.int64), classes)
+
+
+def list_splits(folder: Path) -> dict[str, LabelledFiles]:
+    """The images of train and val and, where there are any, test, of data/DATASET/.
+
+    Raises:
+        ProjectError: one is empty, or of other classes than train.
+    """
+    names = ("train", "val", "test") if (folder / "test").is_dir() else ("train", "val")
+    splits = {name: list_split(folder / name) for name in names}
+    for name, of in splits.items():
+        if not of.files or of.classes != splits["train"].classes:
+            raise ProjectError(
+                f"{folder / name}: expected images of the same classes as in train; found {len(of.files)} of"
+                f" {', '.join(of.classes) or 'none'}; run dvc repro, which arranges them anew"
+            )
+    return splits

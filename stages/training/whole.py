@@ -27,7 +27,7 @@ from stages.networks.network import (
 )
 from stages.networks.settings import takes_one_size
 from stages.preprocessing.inputs import Preprocessing, to_input
-from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
 from stages.recipes.variant import Augment, Row, Variant
 from stages.training.checkpoint import Checkpoint
@@ -59,7 +59,8 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     recipe, preprocessing = load_entry("variants", Variant, variant), Preprocessing.of_network(model)
     seed: int = load_section("seed", Seed)
     compute = choose_compute(runtime.device, load_section("precision", Literal["auto", "bfloat16", "float32"]), team)
-    train_files, val_files = (list_split(paths.images(dataset) / split) for split in ("train", "val"))
+    splits = list_splits(paths.images(dataset))
+    train_files, val_files = splits["train"], splits["val"]
     check_enough(len(train_files.files), recipe, cell)
     train, val = read_splits(train_files, val_files, preprocessing, augmentation(recipe, model), seed, runtime, team)
     pretrained = Pretrained.read(paths.weights(model), model)
