@@ -2,12 +2,14 @@
 
 python -m scripts.add NAME PATH                      a folder or a zip file of images, one folder per class
 python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split]
+python -m scripts.add NAME PATH --split A=train …    … of which the folder A holds the train images
 python -m scripts.add --model efficientnet_b0        a classifier of torchvision
 """
 
 import argparse
 from pathlib import Path
 
+from stages.datasets.layout import SPLITS
 from stages.ground.cli import end_at_ctrl_c, one_line_errors
 
 
@@ -20,10 +22,14 @@ def main() -> None:
     parser.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a folder or a zip file; it is only read")
     parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label or file,label,split")
     parser.add_argument("--allow-duplicates", action="store_true", help="take a picture that trains and validates, too")
+    parser.add_argument(
+        "--split", metavar="FOLDER=SPLIT", action="append", type=named_split, default=[], dest="splits",
+        help="which of PATH's folders are train, val and test, where their names do not say it; once for each",
+    )  # fmt: skip
     parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
     arguments = parser.parse_args()
     images = (arguments.name, arguments.path)
-    if any([*images, arguments.labels]) if arguments.model else not all(images):
+    if any([*images, arguments.labels, arguments.splits]) if arguments.model else not all(images):
         parser.error("expected NAME and PATH, or --model alone")
     with one_line_errors():
         if arguments.model:
@@ -34,7 +40,14 @@ def main() -> None:
         else:
             from scripts.adding.images import add_images
 
-            add_images(*images, arguments.labels, arguments.allow_duplicates)
+            add_images(*images, arguments.labels, arguments.allow_duplicates, dict(arguments.splits))
+
+
+def named_split(text: str) -> tuple[str, str]:
+    folder, _, split = text.rpartition("=")
+    if not folder or split not in SPLITS:
+        raise argparse.ArgumentTypeError(f"expected FOLDER=train, =val or =test; received {text!r}")
+    return folder, split
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 MODEL is a file that stages.train made. The exported network takes `images`, (N, 3, crop, crop) float32 with any N, each
 prepared as the metadata say: the shorter side resized to `resize` pixels (bilinear, antialiased), of that the middle
 square of `crop` pixels, RGB in 0..1, then (x - mean) / std by channel. It gives `probabilities`, (N, classes) float32.
-The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean` and `std`: of
-ONNX the model's own metadata, in a pt2 file the extra file metadata.json.
+The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean`, `std` and
+`values` (which values of pictures with more than 8 bits become black and white, or null): of ONNX the model's own
+metadata, in a pt2 file the extra file metadata.json.
 
 What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001.
 
@@ -13,6 +14,7 @@ Exit status: 0 written, 1 not, 2 wrong arguments, 130 interrupted.
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -84,9 +86,10 @@ def draw_squares(side: int) -> np.ndarray:
 
 def metadata(file: ModelFile) -> dict[str, str]:
     look = file.preprocessing
-    numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std}
-    values = {"classes": file.classes, **numbers}
-    return {"network": file.network} | {key: json.dumps(value) for key, value in values.items()}
+    values = asdict(look.values) if look.values else None
+    numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std, "values": values}
+    told = {"classes": file.classes, **numbers}
+    return {"network": file.network} | {key: json.dumps(value) for key, value in told.items()}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stages.ground.cli import end_at_ctrl_c, one_line_errors
 from stages.models.classifier import Classifier
-from stages.pictures.picture import find_pictures
+from stages.pictures.listing import list_folder
 
 
 def main() -> int:
@@ -63,8 +63,10 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
 def listed(folder: str) -> list[str]:
     """The pictures below it, and the folders that cannot be read, each of which is an error of its own."""
     unreadable: list[str] = []
-    found = find_pictures(Path(folder), on_error=lambda error: unreadable.append(os.fsdecode(error.filename)))
-    return [*map(str, found), *unreadable]
+    listing = list_folder(Path(folder), on_error=lambda error: unreadable.append(os.fsdecode(error.filename)))
+    for line in listing.left_out.lines():
+        print(f"{folder}: {line}", file=sys.stderr, flush=True)
+    return [*map(str, listing.pictures), *unreadable]
 
 
 def pictures(names: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from stages.ground.cli import run
 from stages.ground.files import written_whole
 from stages.ground.params import load_entry
 from stages.ground.runtime import load_runtime
-from stages.pictures.picture import find_pictures
+from stages.pictures.listing import find_pictures
 
 
 def main(dataset: str) -> None:
@@ -25,11 +25,12 @@ def main(dataset: str) -> None:
 
     def accept(archive: Path) -> None:
         with written_whole(paths.raw(dataset)) as folder:
-            unpack_pictures(archive, folder, runtime.unpack_limit_gib)
+            left_out = unpack_pictures(archive, folder, runtime.unpack_limit_gib)
             if manifest:
                 locate(manifest, folder)
+        print(*left_out.lines(), sep="\n", end="\n" if left_out.files else "")
 
-    fetch(download.urls, accept, runtime.progress)
+    fetch(download.urls, accept, runtime.progress, dataset)
     print(f"{paths.raw(dataset)}: {len(find_pictures(paths.raw(dataset)))} pictures")
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from stages.figures.accuracy import Accuracy, draw_accuracy
 from stages.figures.comparison import Curve, draw_comparison
 from stages.figures.embeddings import draw_embeddings
+from stages.figures.glyphs import drawable, note
 from stages.figures.learning_curve import draw_learning_curve
 from stages.figures.mistakes import Mistake, draw_mistakes, enlarged
 from stages.figures.published import published_accuracies
@@ -47,6 +48,7 @@ class Cell:
     model: str
     dataset: str
     variants: dict[str, dict[str, Any]]  # as params.yaml has them
+    names: dict[str, str]  # of classes, as they can be drawn
 
     def __str__(self) -> str:
         return f"{self.model} on {self.dataset}"
@@ -66,11 +68,18 @@ class Cell:
 
 
 def main(model: str, dataset: str) -> None:
-    cell = Cell(model, dataset, load_section("variants", dict[str, dict[str, Any]]))
+    names = drawable(classes(model, dataset))
+    cell = Cell(model, dataset, load_section("variants", dict[str, dict[str, Any]]), names)
     with written_whole(paths.figures(model, dataset)) as folder:
         for name, figure in figures(cell):
             save_figure(folder / f"{name}.png", figure)
     print(f"{paths.figures(model, dataset)}: figures of {', '.join(cell.variants)}, and of all together")
+    if said := note(names):
+        print(said)
+
+
+def classes(model: str, dataset: str) -> list[str]:
+    return sorted({row["label"] for row in read_typed(paths.embeddings(model, dataset), {"label": str})})
 
 
 def figures(cell: Cell) -> Iterator[tuple[str, Figure]]:
@@ -117,25 +126,25 @@ def to_curves(rows: Table) -> dict[str, Curve]:
 
 def embeddings(cell: Cell) -> Figure:
     rows = read_typed(paths.embeddings(cell.model, cell.dataset), {"split": str, **POINTS})
-    return in_the_plane(f"{cell}: what the frozen network sees", rows)
+    return in_the_plane(f"{cell}: what the frozen network sees", rows, cell)
 
 
 def trained_embeddings(cell: Cell, variant: str) -> Figure:
     rows = read_typed(paths.trained_embeddings(cell.model, cell.dataset, variant), {**POINTS, "wrong": int})
     wrong = np.array([row["wrong"] == 1 for row in rows])
-    return in_the_plane(f"Val images as {variant} sees them, mistakes ringed: {cell}", rows, wrong)
+    return in_the_plane(f"Val images as {variant} sees them, mistakes ringed: {cell}", rows, cell, wrong)
 
 
-def in_the_plane(title: str, rows: Table, wrong: np.ndarray | None = None) -> Figure:
-    classes = sorted({row["label"] for row in rows})
+def in_the_plane(title: str, rows: Table, cell: Cell, wrong: np.ndarray | None = None) -> Figure:
+    names = sorted({row["label"] for row in rows})
     points = {}
     for split in ("train", "val"):
         of = [row for row in rows if row.get("split", "val") == split]
         if of:
             coordinates = np.array([[row["x"], row["y"]] for row in of])
-            points[split] = (coordinates, np.array([classes.index(row["label"]) for row in of]))
+            points[split] = (coordinates, np.array([names.index(row["label"]) for row in of]))
     shares = [rows[0][axis] for axis in ("x_share", "y_share")]
-    return draw_embeddings(title, classes, points, shares, wrong)
+    return draw_embeddings(title, [cell.names.get(name, name) for name in names], points, shares, wrong)
 
 
 def learning_curve(cell: Cell) -> Figure:
@@ -155,14 +164,15 @@ def learning_curve(cell: Cell) -> Figure:
 def mistakes(cell: Cell, variant: str) -> Figure:
     folder = paths.mistakes(cell.model, cell.dataset, variant)
     rows = read_typed(folder / "mistakes.tsv", MISTAKES, may_be_empty=True)
-    shown = [to_mistake(row, folder) for row in rows]
+    shown = [to_mistake(row, folder, cell.names) for row in rows]
     return draw_mistakes(shown, int(cell.metrics(variant)["mistakes"]))
 
 
-def to_mistake(row: dict[str, Any], folder: Path) -> Mistake:
+def to_mistake(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Mistake:
     seen, heat = folder / f"{row['number']}.png", folder / f"{row['number']}-heat.png"
     pixels = np.asarray(open_picture(seen))
-    return Mistake(pixels, row["label"], row["prediction"], row["probability"], read_heat(heat, len(pixels)))
+    label, prediction = (names.get(row[column], row[column]) for column in ("label", "prediction"))
+    return Mistake(pixels, label, prediction, row["probability"], read_heat(heat, len(pixels)))
 
 
 def read_heat(path: Path, side: int) -> np.ndarray | None:

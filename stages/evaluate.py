@@ -109,7 +109,7 @@ def check_classes(classifier: Classifier, listed: LabelledFiles, folder: str) ->
 
 def embed(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> np.ndarray:
     """(N, D) float32. A batch of images is in memory, and some ahead of it."""
-    batches = read_squares(listed.files, classifier.preprocessing.resize, BATCH, runtime.workers, runtime.progress)
+    batches = read_squares(listed.files, classifier.preprocessing, BATCH, runtime.workers, runtime.progress)
     return np.concatenate([classifier.embeddings(squares) for squares in batches])
 
 

@@ -62,7 +62,7 @@ def surest(rows: list[Row]) -> list[Row]:
 
 
 def square_of(row: Row, dataset: str, classifier: Classifier) -> np.ndarray:
-    return read_square(paths.images(dataset) / row["file"], classifier.preprocessing.resize)
+    return read_square(paths.images(dataset) / row["file"], classifier.preprocessing)
 
 
 def show(square: np.ndarray, classifier: Classifier, heat: np.ndarray | None, folder: Path, number: int) -> None:

@@ -27,7 +27,7 @@ from stages.statistics.projection import Projection
 
 
 def main(model: str, dataset: str) -> None:
-    runtime, preprocessing = load_runtime(), Preprocessing.of_network(model)
+    runtime, preprocessing = load_runtime(), Preprocessing.of(model, dataset)
     pretrained = Pretrained.read(paths.weights(model), model)
     try:
         backbone = Backbone(pretrained.graph, pretrained.tensors, runtime.device)
@@ -46,7 +46,7 @@ def main(model: str, dataset: str) -> None:
 
 def embed(backbone: Backbone, listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime) -> np.ndarray:
     """(N, D) float32. Images are read once and not kept."""
-    batches = read_squares(listed.files, preprocessing.resize, BATCH, runtime.workers, runtime.progress)
+    batches = read_squares(listed.files, preprocessing, BATCH, runtime.workers, runtime.progress)
     return np.concatenate([backbone.embeddings(to_input(squares, preprocessing)) for squares in batches])
 
 

@@ -5,12 +5,15 @@ works with is read section by section, by the schema that stands with what it co
 stands beside it in params.yaml.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stages.datasets.settings import Dataset, DatasetName
+from stages.fetching.fetch import file_name
 from stages.fetching.settings import Download
 from stages.ground.params import PARAMS_FILE, Name, Strict, checked, read_params
 from stages.ground.runtime import Runtime
@@ -18,13 +21,15 @@ from stages.heads.settings import LearningCurve
 from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
 from stages.recipes.variant import Variant
 
+WhereNone = BeforeValidator(lambda section: {} if section is None else section)  # its last entry was taken out
+
 
 class Params(Strict):
     seed: Annotated[int, Field(ge=0)]
     precision: Literal["auto", "bfloat16", "float32"]
     models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
-    downloads: dict[DatasetName, Download]
-    datasets: Annotated[dict[DatasetName, Dataset], Field(min_length=1)]
+    downloads: Annotated[dict[DatasetName, Download], WhereNone]
+    datasets: Annotated[dict[DatasetName, Dataset], WhereNone]
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
     learning_curve: LearningCurve
     runtime: Runtime = Runtime()
@@ -41,6 +46,7 @@ class Params(Strict):
             for name in self.downloads
             if name not in self.datasets
         ]
+        problems += ambiguous_in_mirror({**self.models, **self.downloads})
         frozen = [name for name, of in self.variants.items() if (of.trainable, of.select) == ("head", "last")]
         if (name := self.learning_curve.variant) not in frozen:
             problems.append(
@@ -50,6 +56,21 @@ class Params(Strict):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+
+def ambiguous_in_mirror(entries: Mapping[str, Model | Download]) -> list[str]:
+    """DATA_MIRROR is looked in by the file's name alone: one file is not to be taken for another."""
+    mirror = os.environ.get("DATA_MIRROR", "").rstrip("/")
+    by_file: dict[str, dict[tuple[str, ...], str]] = {}
+    for entry, of in entries.items():
+        for file in {file_name(url) for url in of.urls}:
+            by_file.setdefault(file, {}).setdefault(tuple(of.urls), entry)
+    return [
+        f"{' and '.join(same.values())} fetch files of one name, {file}, of which DATA_MIRROR has one: put each into a"
+        f" folder of its entry's name ({', '.join(f'{mirror}/{name}/{file}' for name in same.values())})"
+        for file, same in by_file.items()
+        if mirror and len(same) > 1 and Path(mirror, file).is_file()
+    ]
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -32,7 +32,7 @@ def main(model: str, dataset: str, variant: str) -> None:
 def train_head(recipe: Variant, cell: Cell) -> None:
     """The last layer alone, on the kept features: the rest of the finished network is the pretrained one."""
     model, dataset, _ = cell
-    preprocessing, seed = Preprocessing.of_network(model), load_section("seed", Seed)
+    preprocessing, seed = Preprocessing.of(model, dataset), load_section("seed", Seed)
     pretrained, features = Pretrained.read(paths.weights(model), model), Features.read(paths.features(model, dataset))
     if features.backbone != (identity := pretrained.identity(preprocessing)):
         raise ProjectError(

@@ -20,7 +20,7 @@ from stages.ground.params import load_entry
 from stages.ground.runtime import load_runtime
 from stages.models.pretrained import Pretrained
 from stages.networks.graph import to_graph
-from stages.networks.network import build, last_layer_name
+from stages.networks.network import build, check_takes, last_layer_name
 from stages.networks.pickles import load_pickle
 from stages.networks.settings import Model
 
@@ -30,7 +30,8 @@ BATCH_COUNT = "num_batches_tracked"
 def main(model: str) -> None:
     settings = load_entry("models", Model, model)
     network = build(model)
-    last = last_layer_name(network)  # refuses before anything is fetched
+    last = last_layer_name(network)  # refuses before anything is fetched, as the next line does
+    check_takes(network.eval(), 1, settings.crop, f"models.{model}.crop")
 
     def accept(file: Path) -> None:
         if not (received := sha256(file)).startswith(settings.sha256):
@@ -43,7 +44,7 @@ def main(model: str) -> None:
         Pretrained(model, last, width, graph, tensors).write(paths.weights(model))
         print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
 
-    fetch(settings.urls, accept, load_runtime().progress)
+    fetch(settings.urls, accept, load_runtime().progress, model)
 
 
 def load_state_dict(file: Path) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ archives: where an address or a path under `downloads` leads is no dependency, a
 """
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_stage_reads_exactly_what_it_declares(
         for out in GRAPH[stage].get(kind, [])
     }
     own = {entry for cell in cells(stage) for entry in filled(produced, stage, cell)}
-    read = {name.replace(".part", "") for name in files if name.split("/")[0] in top_level}
+    read = {re.sub(r"(^|/)\.([^/]*)\.part", r"\1\2", name) for name in files if name.split("/")[0] in top_level}
     outside = {name for name in read if not under(name, own, "/") and not name.startswith("data/embedded/")}
     deps, keys = declared(stage, "deps"), {key for key in reads.keys if not key.startswith("runtime")}
     settings = declared(stage, "params")

@@ -94,7 +94,7 @@ def test_a_stage_trains_in_two_processes(finished_project: Path, capfd: pytest.C
     history = read_table(paths.history(*cell))
     assert [row["split"] for row in history] == ["train", "val"] * 2
     classifier, val = Classifier.load(paths.model(*cell)), list_split(paths.images("shapes") / "val")
-    squares = np.stack([read_square(path, classifier.preprocessing.resize) for path in val.files])
+    squares = np.stack([read_square(path, classifier.preprocessing) for path in val.files])
     loss, accuracy = score(classifier.logits(squares), val.labels)
     assert (float(history[-1]["loss"]), float(history[-1]["accuracy"])) == pytest.approx((loss, accuracy), abs=1e-4)
     assert list(Path("work/checkpoints").iterdir()) == []

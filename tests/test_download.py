@@ -202,7 +202,7 @@ def test_a_broken_archive_is_refused_and_the_next_place_is_taken(in_folder: Path
 
 def test_an_archive_without_pictures_is_refused(in_folder: Path) -> None:
     write_params(in_folder, [pack(in_folder / "a.zip", {"a/": b"", "a/1.txt": b"1", "a/._1.jpg": b"2"})])
-    with pytest.raises(ProjectError, match=r"a\.zip: no pictures among its 2 files\."):
+    with pytest.raises(ProjectError, match=r"a\.zip: no pictures among its 2 files; left out: 1 files and"):
         main("insects")
     assert list((in_folder / "data/raw").iterdir()) == []
 
@@ -221,12 +221,14 @@ def test_by_its_manifest_a_wrong_archive_is_refused_and_the_next_place_is_taken(
 
 
 def test_what_was_there_is_replaced_whole_or_not_touched(in_folder: Path) -> None:
-    old, left = in_folder / "data/raw/insects/old.jpg", in_folder / "data/raw/insects.part/left.jpg"
+    old, left = in_folder / "data/raw/insects/old.jpg", in_folder / "data/raw/.insects.part/left.jpg"
     for path in (old, left):  # a run before; another that was cut off
         path.parent.mkdir(parents=True)
         path.write_bytes(path.name.encode())
     write_params(in_folder, ["nowhere/a.zip", pack(in_folder / "a.zip", {"a.txt": b""})])
-    with pytest.raises(ProjectError, match=r"nowhere/a\.zip: no such file; .*/a\.zip: no pictures among its 1 files\."):
+    with pytest.raises(
+        ProjectError, match=r"nowhere/a\.zip: no such file; .*/a\.zip: no pictures among its 1 files; left out: 1 files"
+    ):
         main("insects")
     assert files_in(in_folder / "data/raw") == {"insects/old.jpg": b"old.jpg"}
     write_params(in_folder, [pack(in_folder / "a.zip", PICTURES)])

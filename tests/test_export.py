@@ -51,7 +51,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def images(model: Path, pictures: list[Path]) -> np.ndarray:
     look = Classifier.load(model).preprocessing
-    return to_input(np.stack([read_square(path, look.resize) for path in pictures]), look)
+    return to_input(np.stack([read_square(path, look) for path in pictures]), look)
 
 
 @pytest.fixture(scope="module")

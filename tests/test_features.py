@@ -31,7 +31,7 @@ def test_embeddings_are_the_last_layers_input(finished_project: Path) -> None:
         listed = list_split(paths.images(DATA) / split)
         assert [str(paths.images(DATA) / file) for file in of.files] == list(map(str, listed.files))
         assert of.labels.tolist() == listed.labels.tolist()
-        squares = np.stack([read_square(path, LOOK.resize) for path in listed.files])
+        squares = np.stack([read_square(path, LOOK) for path in listed.files])
         with torch.inference_mode():
             network(torch.from_numpy(to_input(squares, LOOK)))
         assert of.embeddings.dtype == np.float32

@@ -18,6 +18,7 @@ from stages.training.augmentation import to_augmented_input
 from tests.drawing import draw_picture, draw_split
 
 LOOK = Preprocessing(resize=48, crop=40)
+SMALL = Preprocessing(resize=32, crop=32)
 
 
 def save_noise(path: Path, height: int, width: int, **options: object) -> Path:
@@ -37,7 +38,7 @@ def test_input_is_that_of_resize_center_crop_and_normalize(tmp_path: Path, size:
             transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
         ]
     )(Image.open(path))
-    assert np.allclose(to_input(read_square(path, 48)[None], LOOK)[0], expected.numpy(), atol=1e-5)
+    assert np.allclose(to_input(read_square(path, LOOK)[None], LOOK)[0], expected.numpy(), atol=1e-5)
 
 
 def test_files_are_those_of_torchvisions_image_folder(tmp_path: Path) -> None:
@@ -48,11 +49,12 @@ def test_files_are_those_of_torchvisions_image_folder(tmp_path: Path) -> None:
     assert listed.labels.tolist() == expected.targets
 
 
-def test_folders_within_a_class_belong_to_it_and_other_files_do_not(tmp_path: Path) -> None:
+def test_folders_within_a_class_belong_to_it_and_those_of_systems_do_not(tmp_path: Path) -> None:
     draw_split(tmp_path, 1)
     draw_picture(tmp_path / "discs/deeper/one.png", "discs", 9)
-    (tmp_path / "discs/notes.txt").write_text("no picture")
     (tmp_path / "discs/._discs.0.png").write_text("macOS's")
+    draw_picture(tmp_path / ".ipynb_checkpoints/1.png", "discs", 9)
+    draw_picture(tmp_path / "discs/.ipynb_checkpoints/1.png", "discs", 9)
     names = [path.relative_to(tmp_path).as_posix() for path in list_split(tmp_path).files]
     assert names == ["discs/deeper/one.png", "discs/discs.0.png", "squares/squares.0.png"]
 
@@ -61,9 +63,9 @@ def test_folders_within_a_class_belong_to_it_and_other_files_do_not(tmp_path: Pa
 def test_squares_come_in_order_whatever_the_number_of_workers(tmp_path: Path, workers: int) -> None:
     draw_split(tmp_path, 5)
     files = list_split(tmp_path).files
-    batches = list(read_squares(files, 32, 4, workers, progress=False))
+    batches = list(read_squares(files, SMALL, 4, workers, progress=False))
     assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert np.array_equal(np.concatenate(batches), np.stack([read_square(path, 32) for path in files]))
+    assert np.array_equal(np.concatenate(batches), np.stack([read_square(path, SMALL) for path in files]))
 
 
 def test_an_exif_rotation_is_honoured(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_an_exif_rotation_is_honoured(tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 3), np.uint8)
     pixels[:, :20] = 255  # light on the left, so on top once turned
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    square = read_square(tmp_path / "turned.png", 40)
+    square = read_square(tmp_path / "turned.png", Preprocessing(40, 40))
     assert square[0, :20].min() == 255
     assert square[0, 20:].max() == 0
 
@@ -81,7 +83,7 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"no picture")
     with pytest.raises(ProjectError, match=r"broken\.jpg: not a whole picture, 10 bytes"):
-        list(read_squares([path], 32, 4, 2, progress=False))
+        list(read_squares([path], SMALL, 4, 2, progress=False))
 
 
 def augmented(squares: torch.Tensor, augment: Augment, images: list[int], **at: int) -> torch.Tensor:
@@ -90,7 +92,7 @@ def augmented(squares: torch.Tensor, augment: Augment, images: list[int], **at: 
 
 @pytest.fixture
 def squares(tmp_path: Path) -> torch.Tensor:
-    noise = [read_square(save_noise(tmp_path / f"{side}.png", side, side), 48) for side in (50, 60, 70)]
+    noise = [read_square(save_noise(tmp_path / f"{side}.png", side, side), LOOK) for side in (50, 60, 70)]
     return torch.from_numpy(np.stack(noise))
 
 

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_at_once_without_a_stack_trace_and_a_second_run_is_refused(l
     assert time.monotonic() - before < 2
     assert first.returncode == 130, printed
     assert "Traceback" not in printed
-    assert not (long_training.folder / "models/mobilenet_v2/shapes/unfrozen.safetensors.part").exists()
+    assert not (long_training.folder / "models/mobilenet_v2/shapes/.unfrozen.safetensors.part").exists()
 
     third = start(long_training, sys.executable, *STAGE)
     wait_for(lambda: "going on after epoch" in third.stdout.readline())

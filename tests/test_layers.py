@@ -1,5 +1,6 @@
 """The packages of stages/: what each may import, and that dvc.yaml names for each stage what it can import."""
 
+import ast
 import re
 from graphlib import TopologicalSorter
 
@@ -15,7 +16,7 @@ MAY = re.compile(r"(?:May import (?P<named>.+)|Imports no other package)\.$")
 
 
 def sentence(package: str) -> str:
-    return (ROOT / "stages" / package / "__init__.py").read_text(encoding="utf-8").strip().strip('"')
+    return ast.get_docstring(ast.parse((ROOT / "stages" / package / "__init__.py").read_text(encoding="utf-8"))) or ""
 
 
 def allowed(package: str) -> set[str]:

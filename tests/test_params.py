@@ -85,6 +85,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         "val_fraction": None,
         "seed": 0,
         "allow_duplicates": False,
+        "values": None,
     }
     assert params.runtime.model_dump() == {
         "device": "auto",

@@ -16,7 +16,8 @@ from stages import arrange
 from stages.ground.errors import ProjectError
 from stages.ground.runtime import Runtime
 from stages.pictures import picture as pictures
-from stages.pictures.picture import find_pictures, open_picture
+from stages.pictures.listing import find_pictures
+from stages.pictures.picture import open_picture
 from tests.conftest import PROJECT
 from tests.drawing import draw_picture, draw_split
 
@@ -59,10 +60,8 @@ def close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"no picture",
-        bytes(1000),
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        bytes(100),
         drawn("JPEG")[: len(drawn("JPEG")) // 2],
         drawn("PNG")[: len(drawn("PNG")) // 2],
         drawn("PNG")[:50],
@@ -73,7 +72,7 @@ def close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
         drawn("PNG").replace(b"IDAT", b"IDAT\0", 1),
     ],
     ids=[
-        "nothing", "text", "zeros", "SVG", "half a JPEG", "half a PNG", "a PNG's header", "half a GIF", "half a WebP",
+        "text", "zeros", "half a JPEG", "half a PNG", "a PNG's header", "half a GIF", "half a WebP",
         "most of a BMP", "most of a TIFF", "a spoiled PNG",
     ],
 )  # fmt: skip
@@ -107,8 +106,8 @@ def test_whatever_a_decoder_raises_names_the_picture(
         raise error("of the decoder")
 
     monkeypatch.setattr(Image, "open", fail)
-    with pytest.raises(ProjectError, match=r"1\.png: not a whole picture, 0 bytes"):
-        open_picture(write(tmp_path / "1.png", b""))
+    with pytest.raises(ProjectError, match=r"1\.png: not a whole picture, 1 bytes"):
+        open_picture(write(tmp_path / "1.png", b"x"))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_an_animation_is_refused(tmp_path: Path, kind: str) -> None:
         open_picture(path)
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["EPS", "PCX", "ICO"])
 def test_a_format_that_is_none_of_photographs_is_refused(tmp_path: Path, kind: str) -> None:
     """To decode EPS, Pillow runs Ghostscript on it: not with a file that nobody vouches for."""
     path = write(tmp_path / "1.jpg", drawn(kind))
@@ -140,7 +139,7 @@ def test_a_format_that_is_none_of_photographs_is_refused(tmp_path: Path, kind: s
 def test_floating_point_numbers_are_refused(tmp_path: Path) -> None:
     """Between 0 and 1, say, they would all be black."""
     path = write(tmp_path / "1.tif", encoded(Image.new("F", (9, 9), 0.5), "TIFF"))
-    with pytest.raises(ProjectError, match=rf"^{path}: of floating point numbers; expected pixels of 8 or 16 bits$"):
+    with pytest.raises(ProjectError, match=rf"^{path}: of floating point numbers, and nothing says which of them are"):
         open_picture(path)
 
 
@@ -338,7 +337,8 @@ def test_all_broken_pictures_of_a_data_set_are_named_in_one_error(two_splits: Pa
     assert str(caught.value) == (
         f"{RAW}: 2 of 12 pictures cannot be used; take them out, or mend them:"
         f" {RAW}/train/discs/discs.1.png: not a whole picture, 10 bytes;"
-        f" {RAW}/val/squares/squares.4.png: not a whole picture, 0 bytes"
+        f" {RAW}/val/squares/squares.4.png: empty, as a copy that was cut off or a file that a cloud keeps elsewhere:"
+        " have it fetched whole"
     )
     assert not Path("data/shapes").exists()
 
@@ -351,7 +351,7 @@ def test_a_picture_that_also_trains_is_refused_with_both_names(two_splits: Path,
     shutil.copy(RAW / "train/discs/discs.1.png", RAW / split / "discs/copy.png")
     with pytest.raises(ProjectError) as caught:
         arrange_shapes()
-    both = " is ".join(sorted([f"{split}/discs/copy.png", "train/discs/discs.1.png"]))
+    both = f"train/discs/discs.1.png is {split}/discs/copy.png"
     assert str(caught.value) == (
         f"{RAW}: 1 pictures are in more than one of train, val and test: {both}. Take one of each out, or set"
         " allow_duplicates: true for this data set"

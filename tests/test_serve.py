@@ -86,7 +86,7 @@ def test_the_pictures_are_the_square_that_was_seen_and_the_same_in_grey_under_th
     classifier = Classifier.load(model)
     for picture in pictures:
         answer = classify(address, picture.read_bytes()).json()
-        square = read_square(picture, classifier.preprocessing.resize)
+        square = read_square(picture, classifier.preprocessing)
         seen = middle_crop(square[None], classifier.preprocessing.crop)[0].transpose(1, 2, 0)
         assert np.array_equal(pixels(answer["seen"]), seen)
         looked = classifier.look(square, classifier.classes.index(answer["label"]))

@@ -9,6 +9,8 @@ from stages.ground.files import written_whole
 from stages.ground.params import PARAMS_FILE
 from stages.settings import load_params
 
+MATRICES = ("downloads", "datasets")  # sections that dvc.yaml runs over, and that may be empty
+
 
 def add_entry(section: str, lines: Sequence[str]) -> None:
     """Write `lines` as the last entry of `section`, such as `datasets`; every other byte of the file stays.
@@ -23,17 +25,34 @@ def add_entry(section: str, lines: Sequence[str]) -> None:
 
 
 def with_entry(text: str, section: str, lines: Sequence[str]) -> str:
-    """`text` with `lines`, indented as the entries of `section` are, on the line after its last entry."""
+    """`text` with `lines`, indented as the entries of `section` are, on the line after its last entry.
+
+    Sections that are left empty become `{}` on the way: DVC's matrices cannot be over nothing.
+    """
+    newline = "\r\n" if "\r\n" in text else "\n"
+    text = _with_braces(text, except_for=section)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert root is not None  # load_params has read it
-    entries = next(value for key, value in root.value if key.value == section)
-    if entries.flow_style:
-        raise ProjectError(f"{PARAMS_FILE}: {section} is written in braces; write one entry a line, without them")
-    newline = "\r\n" if "\r\n" in text else "\n"
-    indent = " " * entries.start_mark.column
-    end = text.find("\n", _end(entries)) + 1
+    key, entries = next((key, value) for key, value in root.value if key.value == section)
+    if isinstance(entries, yaml.CollectionNode) and entries.value:
+        if entries.flow_style:
+            raise ProjectError(f"{PARAMS_FILE}: {section} is written in braces; write one entry a line, without them")
+        indent, last = entries.start_mark.column, _end(entries)
+    else:  # nothing, {} or null
+        text = text[: key.end_mark.index] + ":" + text[entries.end_mark.index :]
+        indent, last = 2, key.end_mark.index
+    end = text.find("\n", last) + 1
     before, after = (text[:end], text[end:]) if end else (text + newline, "")
-    return before + "".join(f"{indent}{line}{newline}" for line in lines) + after
+    return before + "".join(f"{' ' * indent}{line}{newline}" for line in lines) + after
+
+
+def _with_braces(text: str, except_for: str) -> str:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None
+    for key, value in reversed(root.value):
+        if key.value in MATRICES and key.value != except_for and value.tag == "tag:yaml.org,2002:null":
+            text = text[: key.end_mark.index] + ": {}" + text[max(value.end_mark.index, key.end_mark.index + 1) :]
+    return text
 
 
 def _end(node: yaml.Node) -> int:

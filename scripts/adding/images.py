@@ -4,27 +4,42 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.adding.entry import add_entry
-from scripts.adding.labels import by_name, by_table
+from scripts.adding.labels import Found, by_name, by_table
 from scripts.adding.survey import survey
-from stages.arrange import arrangement, check_classes, check_leaks, check_names
+from stages.arrange import Looked, arrangement, check_classes, check_leaks, look
 from stages.datasets.archive import unpack_pictures
+from stages.datasets.layout import read_layout, split_of
 from stages.datasets.settings import Dataset, dataset_name
 from stages.ground import paths
 from stages.ground.errors import ProjectError
-from stages.ground.files import remove, sha256, written_whole
+from stages.ground.files import remove, written_whole
 from stages.ground.params import PARAMS_FILE
 from stages.ground.runtime import Runtime
-from stages.pictures.picture import find_pictures, of_each, open_picture
+from stages.pictures.listing import LeftOut, Listing, list_folder
+from stages.pictures.picture import of_each
 from stages.settings import Params, load_params
 
 
-def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bool = False) -> None:
+def add_images(
+    name: str,
+    source: Path,
+    table: Path | None = None,
+    allow_duplicates: bool = False,
+    splits: Mapping[str, str] | None = None,
+) -> None:
     """Copy the pictures of `source`, a folder or a zip file, print what they are and what to do next.
+
+    Args:
+        name: of the data set.
+        source: is only read.
+        table: of labels, where no folders say them.
+        allow_duplicates: whether a picture may train and validate.
+        splits: {folder: split}, where its name does not say it.
 
     Raises:
         ProjectError: what arrange@NAME would refuse, or a name or place that is taken; nothing was changed then.
@@ -32,21 +47,23 @@ def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bo
     params = load_params()
     check_free(name, source, params)
     raw, settings = paths.raw(name), Dataset()
-    with folder_of(source, params.runtime.unpack_limit_gib) as folder, naming(folder, source):
-        places = by_table(folder, table) if table else by_folder(folder)
-        sizes = sizes_of(folder, list(places.values()), params.runtime)
+    with folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out), naming(folder, source):
+        listing = list_folder(folder)
+        for reason, files in left_out.files.items():
+            listing.left_out.files[reason] += files
+        found = by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
         with written_whole(raw) as part, naming(part, source):
-            for place, path in places.items():
+            for place, path in found.places.items():
                 (part / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, part / place)
-            plan = arrangement(part, settings)
-            check_names(part, plan)
+            looked_at = look_at(part, [part / place for place in found.places], params.runtime)
+            plan, notes = arrangement(part, settings)
             check_classes(part, plan)
-            digests = {place: sha256(path) for place, path in plan.items()}
+            pictures = {place: looked_at[path] for place, path in plan.items()}
+            digests = {place: of.sha256 for place, of in pictures.items()}
             if not allow_duplicates:
                 check_leaks(part, digests, "add them with --allow-duplicates")
-            lines = list(survey(name, digests, sizes, params.variants))
-            left_out = len(find_pictures(folder)) - len(places)
+            lines = list(survey(name, pictures, params.variants))
     try:
         versioned = version(raw)
         entry = [f"{name}:", "  allow_duplicates: true"] if allow_duplicates else [f"{name}: {{}}"]
@@ -55,9 +72,7 @@ def add_images(name: str, source: Path, table: Path | None, allow_duplicates: bo
         remove(raw)
         remove(dvc_file(raw))
         raise
-    print("\n".join(lines))
-    if left_out:
-        print(f"left out: {left_out} pictures that are in no class{' by ' + str(table) if table else ''}")
+    print("\n".join(dict.fromkeys([*lines, *found.notes, *listing.left_out.lines(), *notes])))
     print(f"\nThey are copied to {raw}; {PARAMS_FILE} has {name} under datasets. Next:")
     print("\n".join(f"  {command}" for command in next_commands(name, versioned, list(params.models))))
 
@@ -81,20 +96,21 @@ def check_free(name: str, source: Path, params: Params) -> None:
 
 
 @contextmanager
-def folder_of(source: Path, limit_gib: float) -> Iterator[Path]:
-    """`source` itself, or a folder with the pictures of the zip file that it is, for as long as it is needed."""
+def folder_of(source: Path, limit_gib: float) -> Iterator[tuple[Path, LeftOut]]:
+    """`source` itself, or a folder with the pictures of the zip file that it is, for as long as it is needed; and what
+    was left out of that."""
     if source.is_dir():
-        yield source
+        yield source, LeftOut()
         return
     if not source.is_file():
         raise ProjectError(f"{source} is not there; expected a folder of images or a zip file")
     paths.SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="add-", dir=paths.SCRATCH) as folder:
         try:
-            unpack_pictures(source, Path(folder), limit_gib)
+            left_out = unpack_pictures(source, Path(folder), limit_gib)
         except ProjectError as error:
             raise ProjectError(f"{source}: {error}") from error
-        yield Path(folder)
+        yield Path(folder), left_out
 
 
 @contextmanager
@@ -106,31 +122,37 @@ def naming(folder: Path, shown: Path) -> Iterator[None]:
         raise ProjectError(str(error).replace(str(folder), str(shown))) from error
 
 
-def by_folder(folder: Path) -> dict[str, Path]:
-    """`{"CLASS/FILE": path, …}`, or with splits above, of the pictures that arrange takes."""
-    pictures = find_pictures(folder)
-    if not pictures:
-        raise ProjectError(f"{folder}: no pictures are below it; expected two or more folders of them, one per class")
-    if len({path.parent for path in pictures}) == 1:
-        return by_name(folder, pictures)
-    return {path.relative_to(folder).as_posix(): path for path in arrangement(folder, Dataset()).values()}
+def by_folder(folder: Path, listing: Listing, splits: Mapping[str, str] | None) -> Found:
+    """The pictures that arrange takes, as their folders have them."""
+    if not listing.pictures:
+        found = "".join(f"; {line}" for line in listing.left_out.lines())
+        raise ProjectError(
+            f"{folder}: no pictures are below it; expected two or more folders of them, one per class{found}"
+        )
+    if flat := unsorted(listing.pictures):
+        return by_name(flat, listing.pictures)
+    layout = read_layout(folder, listing, splits)
+    by_split = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
+    return Found(by_split or layout.classes, layout.notes)
 
 
-def sizes_of(folder: Path, pictures: list[Path], runtime: Runtime) -> list[tuple[int, int]]:
-    """Each picture's width and height in pixels, upright.
+def unsorted(pictures: list[Path]) -> Path | None:
+    """The one folder that holds all pictures, but for those of a test folder beside it, as on Kaggle."""
+    parents = {path.parent for path in pictures}
+    only = next((parent for parent in parents if len(parents) == 1 or split_of(parent.name) == "train"), None)
+    if only is None or any((split_of(of.name), of.parent) != ("test", only.parent) for of in parents - {only}):
+        return None
+    return only
+
+
+def look_at(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Path, Looked]:
+    """What arrange will find of each picture, below `folder`.
 
     Raises:
-        ProjectError: pictures cannot be used; all of them are named.
+        ProjectError: pictures cannot be used; they are named.
     """
-
-    def size(path: Path) -> tuple[int, int]:
-        try:
-            return open_picture(path).size
-        except OSError as error:
-            raise ProjectError(f"{path}: {error.strerror}") from error
-
     try:
-        return of_each(pictures, size, runtime)
+        return dict(zip(pictures, of_each(pictures, look, runtime), strict=True))
     except ProjectError as error:
         raise ProjectError(f"{folder}: {error}") from error
 

@@ -1,33 +1,30 @@
 """What is said of images that are put in: what there is, and what speaks against trusting a result on them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from stages.arrange import imbalance, summary
+from stages.arrange import Looked, imbalance, summary
+from stages.ground.errors import some
+from stages.pictures.examined import remarks, shared_values
 from stages.recipes.variant import Variant
 from stages.statistics.inference import wilson_interval
 
-SHOWN = 5  # pairs of copies
 
-
-def survey(
-    dataset: str, digests: dict[str, str], sizes: Sequence[tuple[int, int]], variants: dict[str, Variant]
-) -> Iterator[str]:
-    """Lines on the images at these places, as arrange takes them: {"SPLIT/CLASS/FILE": SHA-256}.
-
-    `sizes`: each one's width and height in pixels, in any order.
-    """
-    classes = {place.split("/")[1] for place in digests}
-    yield f"{len(digests)} images of {len(classes)} classes; data/{dataset} will be:"
-    yield summary(dataset, digests)
-    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+def survey(dataset: str, pictures: dict[str, Looked], variants: dict[str, Variant]) -> Iterator[str]:
+    """Lines on the images at these places, as arrange takes them: "SPLIT/CLASS/FILE"."""
+    classes = {place.split("/")[1] for place in pictures}
+    yield f"{len(pictures)} images of {len(classes)} classes; data/{dataset} will be:"
+    yield summary(dataset, pictures)
+    by_area = sorted((of.examined.size for of in pictures.values()), key=lambda size: (size[0] * size[1], size))
     smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
     yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
-    yield from copies(digests)
-    yield trust(sum(place.startswith("val/") for place in digests))
-    if warning := imbalance(digests):
+    yield from copies({place: of.sha256 for place, of in pictures.items()})
+    examined = {place: of.examined for place, of in pictures.items()}
+    yield from remarks(examined, shared_values(examined))
+    yield trust(sum(place.startswith("val/") for place in pictures))
+    if warning := imbalance(pictures):
         yield warning
-    train = sum(place.startswith("train/") for place in digests)
+    train = sum(place.startswith("train/") for place in pictures)
     for name, variant in variants.items():
         if train < variant.batch_size:
             yield (
@@ -50,9 +47,9 @@ def copies(digests: dict[str, str]) -> Iterator[str]:
         elif len(places) > 1:
             within.append(" is ".join(places))
     if within:
-        yield f"warning: {len(within)} images are there more than once in their class: {_some(within)}"
+        yield f"warning: {len(within)} images are there more than once in their class: {some(within)}"
     if between:
-        yield f"warning: {len(between)} images are in more than one class, one of which is wrong: {_some(between)}"
+        yield f"warning: {len(between)} images are in more than one class, one of which is wrong: {some(between)}"
     if not within and not between:
         yield "no image is there twice"
 
@@ -64,7 +61,3 @@ def trust(images: int) -> str:
         f"how far to trust a result: with {images} val images one more mistake is {1 / images:.3f} of accuracy, and"
         f" {right} right of {images} has the 95 % interval {low:.2f} to {high:.2f}"
     )
-
-
-def _some(items: list[str]) -> str:
-    return "; ".join(items[:SHOWN]) + ("; …" if len(items) > SHOWN else "")

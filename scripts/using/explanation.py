@@ -25,7 +25,7 @@ def explain(classifier: Classifier, look: Look, file: bytes) -> dict[str, object
         ProjectError: `file` is no picture that can be read.
     """
     with decoders(1):
-        picture = read_picture(io.BytesIO(file), "the file")
+        picture = read_picture(io.BytesIO(file), "the file", classifier.preprocessing.values)
     prediction, preprocessing = classifier(picture), classifier.preprocessing
     square = middle_square(picture, preprocessing.resize)
     seen = middle_crop(square[None], preprocessing.crop)[0].transpose(1, 2, 0)

@@ -1,53 +1,65 @@
 """Takes the pictures out of a zip file that nobody vouches for."""
 
 import errno
+import io
 import shutil
 import stat
-import unicodedata
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
+from stages.datasets.names import is_portable, one_place
 from stages.ground.errors import ProjectError
-from stages.pictures.picture import is_picture
+from stages.pictures.kinds import START, other_kind
+from stages.pictures.listing import SYSTEMS, LeftOut, why_not
+from stages.pictures.system_names import is_of_a_system
 
 GIB = 1 << 30  # bytes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-LONGEST_NAME, LONGEST_PATH = 255, 800  # bytes
-DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
-    f"{port}{n}" for port in ("COM", "LPT") for n in "123456789¹²³"
-}
+ENCRYPTED = 1  # a bit of a member's flags
+LONGEST_PATH = 800  # bytes
 
 
-def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> None:
+def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> LeftOut:
     """Write the pictures of `archive`, and nothing else, into `folder`, under the paths that they have there.
+
+    Returns:
+        What is left out.
 
     Raises:
         ProjectError: not a whole zip file, no pictures, over `limit_gib` unpacked, or a picture that is encrypted,
             a link, or named so that it would land elsewhere or on another. All but damaged data is found before
             anything is written.
     """
+    with archive.open("rb") as file:
+        start = file.read(START)
     try:
         with zipfile.ZipFile(archive) as zipped:
-            pictures = _checked(
-                [member for member in zipped.infolist() if not member.filename.endswith("/")], limit_gib
-            )
-            for member, path in pictures:
+            left_out = LeftOut()
+            for member, path in _checked(zipped, left_out, limit_gib):
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with zipped.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file)
+                with zipped.open(member) as source, target.open("wb") as unpacked:
+                    shutil.copyfileobj(source, unpacked)
+            return left_out
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is of a place beyond the archive's end
             raise
-        raise ProjectError(f"not a zip file that can be unpacked ({error})") from error
+        kind = "" if start.startswith(b"PK") else other_kind(start)
+        raise ProjectError(f"not a zip file that can be unpacked ({kind or error})") from error
 
 
-def _checked(members: list[zipfile.ZipInfo], limit_gib: float) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
-    """The pictures among `members`, with the paths that they are written to."""
-    pictures = [(member, _path(member.filename)) for member in members if _wanted(member)]
+def _checked(
+    zipped: zipfile.ZipFile, left_out: LeftOut, limit_gib: float
+) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """The pictures in it, with the paths that they are written to."""
+    members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
+    pictures = [(member, _path(member.filename)) for member in members if _wanted(zipped, member, left_out)]
     if not pictures:
-        raise ProjectError(f"no pictures among its {len(members)} files")
+        raise ProjectError(
+            f"no pictures among its {len(members)} files{''.join(f'; {line}' for line in left_out.lines())}"
+        )
     names: dict[PurePosixPath, str] = {}
     for member, path in pictures:
         if problem := _problem(member, path):
@@ -73,9 +85,17 @@ def _checked(members: list[zipfile.ZipInfo], limit_gib: float) -> list[tuple[zip
     return pictures
 
 
-def _wanted(member: zipfile.ZipInfo) -> bool:
+def _wanted(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, left_out: LeftOut) -> bool:
     path = _path(member.filename)
-    return is_picture(Path(path)) and path.parts[0] != "__MACOSX"
+    for part in path.parts:
+        if is_of_a_system(part):
+            left_out.add(SYSTEMS, PurePosixPath(part))
+            return False
+    readable = not member.flag_bits & ENCRYPTED and member.compress_type in METHODS
+    reason = why_not(path, lambda: cast("BinaryIO", zipped.open(member) if readable else io.BytesIO()))
+    if reason:
+        left_out.add(reason, path)
+    return reason is None
 
 
 def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
@@ -85,24 +105,11 @@ def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
         return "has a name that not every system can write"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
-    if member.flag_bits & 1:
+    if member.flag_bits & ENCRYPTED:
         return "is encrypted"
     if member.compress_type not in METHODS:
         return "is packed in another way than by deflate"
     return None
-
-
-def is_portable(name: str) -> bool:
-    """Whether a file or folder of this name gets just this name everywhere; Windows drops dots and spaces at its end,
-    and takes AUX.jpg for a device."""
-    device = name.partition(".")[0].rstrip(" ").upper() in DEVICES
-    control = any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name)
-    return not device and not control and not name.endswith((".", " ")) and len(name.encode()) <= LONGEST_NAME
-
-
-def one_place(path: PurePosixPath) -> PurePosixPath:
-    """The same for all paths that some system takes for one: by letter case, or by how an accent is written."""
-    return PurePosixPath(unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(path)).casefold()))
 
 
 def _path(name: str) -> PurePosixPath:

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 from stages.ground import paths
-from stages.ground.errors import ProjectError
+from stages.ground.errors import ProjectError, some
 from stages.ground.files import sha256
-from stages.pictures.picture import find_pictures
+from stages.pictures.listing import find_pictures
 
 LINE = re.compile(r"([0-9a-f]{64}) [ *]((train|val|test)/[^/\\]+/[^/\\]+)")
 
@@ -41,8 +41,8 @@ def locate(name: str, raw: Path) -> dict[str, Path]:
     by_content = {sha256(path): path for path in find_pictures(raw)}
     missing = [target for target, digest in entries.items() if digest not in by_content]
     if missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         raise ProjectError(
-            f"{len(missing)} of the {len(entries)} images in {paths.MANIFESTS / name} are missing or changed: {shown}"
+            f"{len(missing)} of the {len(entries)} images in {paths.MANIFESTS / name} are missing or changed:"
+            f" {some(missing)}"
         )
     return {target: by_content[digest] for target, digest in entries.items()}

@@ -15,6 +15,7 @@ def dataset_name(text: str) -> str:
     return name(text)
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 DatasetName = Annotated[str, AfterValidator(dataset_name)]
 
 
@@ -25,6 +26,13 @@ class Dataset(Strict):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     allow_duplicates: bool = False
+    values: tuple[Finite, Finite] | None = None
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.values and self.values[0] >= self.values[1]:
+            raise ValueError(f"values: expected what becomes black and a greater one that becomes white: {self.values}")
+        return self
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

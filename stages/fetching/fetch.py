@@ -23,15 +23,17 @@ LOCAL_ADVICE = "Put the right file there; git checkout brings back one of the re
 PIP_NOT_CONNECTED = "after connection broken by"  # a warning of pip's; its last line then blames the package
 
 
-def fetch(urls: Sequence[str], accept: Callable[[Path], None], progress: bool = True) -> None:
+def fetch(urls: Sequence[str], accept: Callable[[Path], None], progress: bool = True, entry: str = "") -> None:
     """Fetch from each of `urls` in turn until `accept`, called with the fetched file, raises no ProjectError.
+
+    `entry` is the name that params.yaml gives to what is fetched: in DATA_MIRROR, a folder of that name counts, too.
 
     Raises:
         UnreachableError: one of `urls` was not reached, and may have the file; no place gave a wrong one.
         ProjectError: no place gave an acceptable file; names each place with its reason.
     """
     failures, unreached, wrong = [], False, False
-    mirrored = _mirrored(urls)
+    mirrored = _mirrored(entry, urls)
     for url in [*mirrored, *urls]:
         with tempfile.TemporaryDirectory(prefix="fetch-") as folder:
             try:
@@ -48,16 +50,19 @@ def fetch(urls: Sequence[str], accept: Callable[[Path], None], progress: bool = 
             else:
                 return
     raise (UnreachableError if unreached and not wrong else ProjectError)(
-        f"{_file_name(urls[0])} is not to be had: {'; '.join(failures)}. {ADVICE if _remote(urls) else LOCAL_ADVICE}"
+        f"{file_name(urls[0])} is not to be had: {'; '.join(failures)}. {ADVICE if _remote(urls) else LOCAL_ADVICE}"
     )
 
 
-def _mirrored(urls: Sequence[str]) -> list[str]:
+def _mirrored(entry: str, urls: Sequence[str]) -> list[str]:
     mirror = os.environ.get("DATA_MIRROR", "").rstrip("/")
-    return [f"{mirror}/{name}" for name in dict.fromkeys(map(_file_name, urls))] if mirror else []
+    names = dict.fromkeys(map(file_name, urls)) if mirror else ()
+    own = [f"{mirror}/{entry}/{name}" for name in names if entry and (_project() / mirror / entry / name).is_file()]
+    return own or [f"{mirror}/{name}" for name in names]
 
 
-def _file_name(url: str) -> str:
+def file_name(url: str) -> str:
+    """Of what an address, a path or a place in a package leads to."""
     path = urlsplit(url).path if _is_address(url) else url
     return unquote(PurePosixPath(path).name)
 
@@ -72,7 +77,7 @@ def _is_address(url: str) -> bool:
 
 def _get(url: str, folder: Path, progress: bool) -> Path:
     if _is_address(url):
-        return download(url, folder / _file_name(url), progress)
+        return download(url, folder / file_name(url), progress)
     if url.startswith("pypi:"):
         return _from_package(url.removeprefix("pypi:"), folder)
     path = _project() / url
@@ -102,7 +107,7 @@ def _from_package(spec: str, folder: Path) -> Path:
         last = (done.stderr.strip() or "no wheel came").splitlines()[-1]
         kind = UnreachableError if PIP_NOT_CONNECTED in done.stderr else ProjectError
         raise kind(f"pip download {requirement} failed: {last}")
-    target = folder / _file_name(member)
+    target = folder / file_name(member)
     with zipfile.ZipFile(wheels[0]) as wheel:
         if member not in wheel.namelist():
             raise ProjectError(f"{wheels[0].name} has no file {member}")

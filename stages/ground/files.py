@@ -16,7 +16,7 @@ from stages.ground.errors import ProjectError
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write a file or folder under; it becomes `path` only if all went well."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.part")  # a name that nobody gives: see stages/pictures/system_names.py
     path.parent.mkdir(parents=True, exist_ok=True)
     remove(part)
     try:

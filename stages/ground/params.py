@@ -41,6 +41,8 @@ def name(text: str) -> str:
         raise ValueError("a name is small letters, digits and _, and begins with a letter")
     if text in ("yes", "no", "on", "off", "true", "false", "null", "y", "n"):
         raise ValueError("to YAML this is no name but a value")
+    if re.fullmatch(r"con|prn|aux|nul|(com|lpt)[1-9]", text):
+        raise ValueError("Windows cannot write a file of this name")
     return text
 
 

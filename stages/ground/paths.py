@@ -15,6 +15,11 @@ def images(dataset: str) -> Path:
     return Path("data") / dataset
 
 
+def values(dataset: str) -> Path:
+    """Of a data set with pictures of more than 8 bits: what becomes black and white."""
+    return images(dataset) / "values.json"
+
+
 def weights(model: str) -> Path:
     return Path("weights") / f"{model}.safetensors"
 

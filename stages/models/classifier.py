@@ -70,7 +70,7 @@ class Classifier:
         if isinstance(image, Image.Image):
             try:
                 with decoders(1):
-                    square = middle_square(to_picture(image), self.preprocessing.resize)
+                    square = middle_square(to_picture(image, self.preprocessing.values), self.preprocessing.resize)
             except ProjectError:
                 raise
             except Exception as error:  # decoders raise nearly anything on damaged data
@@ -88,7 +88,7 @@ class Classifier:
 
         No more than two batches of images are in memory, nor asked for before their use; `workers` threads decode.
         """
-        with closing(read_ahead(files, self.preprocessing.resize, BATCH, workers)) as squares:
+        with closing(read_ahead(files, self.preprocessing, BATCH, workers)) as squares:
             while batch := [(file, _outcome(square)) for file, square in islice(squares, BATCH)]:
                 readable = [square for _, square in batch if isinstance(square, np.ndarray)]
                 predictions = iter(self._predict(np.stack(readable)) if readable else ())

@@ -13,6 +13,7 @@ from stages.ground.errors import ProjectError
 from stages.ground.params import Pixels
 from stages.models.graph import Graph
 from stages.models.tensors import Tensors, read_tensors, write_tensors
+from stages.pictures.picture import Values
 from stages.preprocessing.inputs import Preprocessing
 
 Channels = tuple[float, float, float]
@@ -29,6 +30,7 @@ class _Header(BaseModel):
     crop: Pixels
     mean: Channels
     std: Channels
+    values: Values | None = None
     precision: str
     backbone: str | None = None
 
@@ -88,7 +90,7 @@ class ModelFile:
             _check_tensors(tensors, header)
         except (ValidationError, ValueError) as error:
             raise ProjectError(f"{path} is not a model that stages.train made: {_first_problem(error)}") from error
-        preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std)
+        preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std, header.values)
         return cls(
             header.network,
             header.last_layer,

@@ -1,5 +1,6 @@
 """Networks of torchvision, taken apart at their last layer."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -44,6 +45,22 @@ def build(name: str) -> nn.Module:
     if isinstance(network, MNASNet):  # its own way of loading wants to know which version wrote the tensors
         network._load_from_state_dict = partial(nn.Module._load_from_state_dict, network)
     return network
+
+
+def check_takes(network: nn.Module, images: int, side: int, key: str) -> None:
+    """See whether the network, in the mode that it is in, takes so many images of so many pixels, without computing.
+
+    Raises:
+        ProjectError: it does not; names `key` of params.yaml.
+    """
+    try:
+        copy.deepcopy(network).to("meta")(torch.empty(images, 3, side, side, device="meta"))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ProjectError(
+            f"params.yaml: {key}: {type(network).__name__} cannot take {images} images at once of {side} pixels"
+            f" ({reason:.160}); try a larger one"
+        ) from error
 
 
 def last_layer_name(network: nn.Module) -> str:

@@ -1,25 +1,26 @@
-"""Pictures: which files are some, and what is in them."""
+"""Opens pictures of any kind, as RGB and upright, many at a time; and says what is wrong with those that are none."""
 
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import BinaryIO, NoReturn, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
 from tqdm import tqdm
 
-from stages.ground.errors import ProjectError
+from stages.ground.errors import SHOWN, ProjectError, some
 from stages.ground.runtime import Runtime
+from stages.pictures.kinds import FORMATS, RAW, RAW_SUFFIXES, START, other_kind
 
 Picture = TypeVar("Picture")
 Result = TypeVar("Result")
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")  # Pillow's names; to open EPS runs a program
 MOST_ELONGATED = 50  # one side over the other; the shorter one is enlarged, and the other with it
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,79 +33,113 @@ UPRIGHT = {
 }  # by EXIF's orientation
 
 
-def is_picture(path: Path) -> bool:
-    """By its name: a picture's suffix, in any letter case, and not hidden (macOS archives hold ._NAME.jpg)."""
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+@dataclass(frozen=True)
+class Values:
+    """Of pictures with more than 8 bits a channel: which values become black and white.
 
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def find_pictures(folder: Path, on_error: Callable[[OSError], None] = _raise) -> list[Path]:
-    """All pictures below `folder`, sorted.
-
-    `on_error` is told of each folder that cannot be read; Path.rglob would pass over them.
+    One range for all pictures of a data set, since what they show is told apart by how bright it is.
     """
-    below = (Path(parent, name) for parent, _, names in os.walk(folder, onerror=on_error) for name in names)
-    return sorted(path for path in below if is_picture(path) and path.is_file())
+
+    black: float
+    white: float
 
 
-def open_picture(path: Path) -> Image.Image:
+class UnusableError(ProjectError):
+    """A picture that cannot be used: `problem` is what others may have, too, and `detail` is its own."""
+
+    def __init__(self, problem: str, detail: str = "", name: str = "") -> None:
+        super().__init__(f"{name}: {problem}{detail}" if name else problem + detail)
+        self.problem, self.detail, self.name = problem, detail, name
+
+
+def open_picture(path: Path, values: Values | None = None) -> Image.Image:
     """The picture as an RGB image, decoded whole and turned upright as its EXIF data says.
 
-    What it holds counts, not its suffix. Of transparent pictures what shows on white is kept; 16-bit ones are
-    brought to 8 bits; CMYK and palettes are converted. Of several pages, as in TIFF, the first is the picture: the
-    others are most often smaller copies of it.
+    What it holds counts, not its suffix. Of transparent pictures what shows on white is kept, and the colours as they
+    are where nothing would show; CMYK and palettes are converted. Of several pages, as in TIFF, the first is the
+    picture: the others are most often smaller copies of it. More than 8 bits are brought to 8: `values`, or 0 and 65535
+    if they are not given, become black and white.
 
     Raises:
-        ProjectError: it cannot be decoded whole, is animated, of another format or of numbers without a range,
+        UnusableError: it cannot be decoded whole, is animated, of another format or of numbers without a range,
             or so large that it may be a decompression bomb; or its name is none.
         OSError: the system does not let it be opened.
     """
+    with opened_file(path) as file:
+        return read_picture(file, str(path), values)
+
+
+@contextmanager
+def opened_file(path: Path) -> Iterator[BinaryIO]:
     try:
         file = path.open("rb")
     except ValueError as error:  # a null character, or half of one
-        raise ProjectError(f"{str(path)!r}: no file's name ({error})") from error
+        raise UnusableError(f"no file's name ({error})", name=repr(str(path))) from error
     with file:
-        return read_picture(file, str(path))
+        yield file
 
 
-def read_picture(file: BinaryIO, name: str) -> Image.Image:
+def read_picture(file: BinaryIO, name: str, values: Values | None = None) -> Image.Image:
     """As open_picture, of an open file that errors call `name`."""
+    with decoded(file, name) as image:
+        return to_picture(image, values)
+
+
+@contextmanager
+def decoded(file: BinaryIO, name: str) -> Iterator[Image.Image]:
+    """What Pillow makes of `file`; errors within the block are of this picture."""
+    if PurePath(name).suffix.lower() in RAW_SUFFIXES:  # Pillow would take the small preview in it
+        raise UnusableError(RAW, name=name)
     try:
         with Image.open(file) as image:
-            return to_picture(image)
-    except ProjectError as error:
-        raise ProjectError(f"{name}: {error}") from error
+            yield image
+    except UnusableError as error:
+        raise UnusableError(error.problem, error.detail, name) from error
     except Image.DecompressionBombError as error:
-        raise ProjectError(f"{name}: {' '.join(str(error).split())}") from error
+        raise UnusableError(" ".join(str(error).split()), name=name) from error
     except Exception as error:  # decoders raise nearly anything on damaged data
-        raise ProjectError(f"{name}: not a whole picture, {file.seek(0, os.SEEK_END)} bytes") from error
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if kind := other_kind(file.read(START)):
+            raise UnusableError(kind, name=name) from error
+        raise UnusableError("not a whole picture", f", {size} bytes", name) from error
 
 
-def to_picture(image: Image.Image) -> Image.Image:
+def to_picture(image: Image.Image, values: Values | None = None) -> Image.Image:
     """What open_picture gives, for an image that Pillow opened or made.
 
     Raises:
-        ProjectError: it is animated, of another format or of numbers without a range.
+        UnusableError: it is animated, of another format or of numbers without a range.
         Exception: nearly any, on damaged data.
     """
-    if image.format not in (*FORMATS, None):  # None: made, not opened
-        raise ProjectError(f"in the format {image.format}; expected one of {', '.join(FORMATS)}")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format not in ("MPO", "TIFF"):
-        raise ProjectError(f"animated, with {frames} frames; expected a still picture")
-    if max(image.size) > MOST_ELONGATED * min(image.size):
-        raise ProjectError(
-            f"{image.width}x{image.height} pixels; expected one side at most {MOST_ELONGATED} times the other"
-        )
-    if image.mode == "F":
-        raise ProjectError("of floating point numbers; expected pixels of 8 or 16 bits")
+    check_suited(image)
+    if image.mode == "F" and values is None:
+        raise UnusableError("of floating point numbers, and nothing says which of them are black and white")
     image.load()
-    picture = _to_rgb(_upright(image))
+    picture = _to_rgb(_upright(image), values)
     picture.info.clear()  # given in once more, as to a Classifier, it would be turned once more
     return picture
+
+
+def check_suited(image: Image.Image) -> None:
+    """
+    Raises:
+        UnusableError
+    """
+    if image.format not in (*FORMATS, None):  # None: made, not opened
+        raise UnusableError(f"in the format {image.format}; expected one of {', '.join(FORMATS)}")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in ("MPO", "TIFF"):
+        raise UnusableError("animated", f", with {frames} frames; expected a still picture")
+    if max(image.size) > MOST_ELONGATED * min(image.size):
+        raise UnusableError(
+            f"one side more than {MOST_ELONGATED} times the other", f": {image.width}x{image.height} pixels"
+        )
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether it has more than 8 bits a channel, as Pillow has it: of colours it keeps 8."""
+    return image.mode.startswith("I") or image.mode == "F"
 
 
 @contextmanager
@@ -135,18 +170,34 @@ def of_each(pictures: Sequence[Picture], work: Callable[[Picture], Result], runt
             return error
 
     results: list[Result] = []
-    broken: list[str] = []
+    broken: list[ProjectError] = []
     with decoders(runtime.workers) as threads, progress_bar(len(pictures), runtime.progress) as bar:
         for result in threads.map(attempt, pictures):
             bar.update()
             if isinstance(result, ProjectError):
-                broken.append(str(result))
+                broken.append(result)
             else:
                 results.append(result)
     if broken:
         count = f"{len(broken)} of {len(pictures)}"
-        raise ProjectError(f"{count} pictures cannot be used; take them out, or mend them: {'; '.join(broken)}")
+        raise ProjectError(f"{count} pictures cannot be used; take them out, or mend them: {together(broken)}")
     return results
+
+
+def together(errors: Sequence[ProjectError]) -> str:
+    """What they say, those with one problem together."""
+    same: defaultdict[str, list[ProjectError]] = defaultdict(list)
+    for error in errors:
+        same[error.problem if isinstance(error, UnusableError) else str(error)].append(error)
+    said = [
+        str(alike[0]) if len(alike) == 1 else f"{problem} ({len(alike)}): {some([_name(error) for error in alike])}"
+        for problem, alike in same.items()
+    ]
+    return "; ".join(said[:SHOWN]) + (f"; and {len(said) - SHOWN} more problems" if len(said) > SHOWN else "")
+
+
+def _name(error: ProjectError) -> str:
+    return error.name if isinstance(error, UnusableError) else str(error)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -157,10 +208,23 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits, which convert() would clip at 255 and not scale
-        return Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)).convert("RGB")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+def _to_rgb(image: Image.Image, values: Values | None) -> Image.Image:
+    if is_deep(image):  # convert() would clip at 255, and not scale
+        black, white = (values.black, values.white) if values else (0, 65535)
+        scaled = (np.asarray(image, np.float64) - black) * (255 / (white - black))
+        return Image.fromarray(np.nan_to_num(scaled).clip(0, 255).round().astype(np.uint8)).convert("RGB")
+    if has_alpha(image):
         rgba = image.convert("RGBA")
+        if is_transparent(rgba):  # nothing would show: what is kept there is not transparency
+            return rgba.convert("RGB")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Everywhere; of an image with alpha."""
+    return image.convert("RGBA").getchannel("A").getextrema() == (0, 0)
+
+
+def has_alpha(image: Image.Image) -> bool:
+    return "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")

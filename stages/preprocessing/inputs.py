@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel
 
+from stages.ground import paths
+from stages.ground.files import read_numbers
 from stages.ground.params import Pixels, load_entry
+from stages.pictures.picture import Values
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,12 +29,14 @@ class Preprocessing:
     crop: int
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    values: Values | None = None  # of pictures with more than 8 bits
 
     @classmethod
-    def of_network(cls, network: str) -> "Preprocessing":
-        """As params.yaml has it."""
-        sizes = load_entry("models", _Sizes, network)
-        return cls(sizes.resize, sizes.crop)
+    def of(cls, network: str, dataset: str) -> "Preprocessing":
+        """As params.yaml has it, and arrange@DATASET found the pictures."""
+        sizes, found = load_entry("models", _Sizes, network), paths.values(dataset)
+        values = Values(**read_numbers(found, ("black", "white"))) if found.is_file() else None
+        return cls(sizes.resize, sizes.crop, values=values)
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """(3, 1, 1) float32 each: x in 0..255 becomes x * scale + shift."""

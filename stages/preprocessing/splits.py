@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from stages.ground.errors import ProjectError
-from stages.pictures.picture import find_pictures
+from stages.pictures.listing import LeftOut, files_below
+from stages.pictures.system_names import is_of_a_system
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,10 @@ class LabelledFiles:
 
 def list_split(folder: Path) -> LabelledFiles:
     """The images below folder/CLASS/, and below folders in it; classes and files are sorted by name."""
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    files = [(path, label) for label, name in enumerate(classes) for path in find_pictures(folder / name)]
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_of_a_system(path.name))
+    files = [
+        (path, label) for label, name in enumerate(classes) for path in sorted(files_below(folder / name, LeftOut()))
+    ]
     return LabelledFiles([path for path, _ in files], np.array([label for _, label in files], np.int64), classes)
 
 

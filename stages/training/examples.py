@@ -44,7 +44,7 @@ def read_images(
 ) -> Images:
     side = preprocessing.resize
     squares, filled = _empty((len(listed.files), 3, side, side), runtime.image_cache_mib), 0
-    for batch in read_squares(listed.files, side, READ_BATCH, runtime.workers, runtime.progress):
+    for batch in read_squares(listed.files, preprocessing, READ_BATCH, runtime.workers, runtime.progress):
         squares[filled : filled + len(batch)] = batch
         filled += len(batch)
     return Images(squares, listed.labels, preprocessing, augment, seed)

@@ -19,6 +19,7 @@ from stages.models.backbone import Backbone
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
 from stages.networks.network import (
+    check_takes,
     load_pretrained,
     new_last_layer,
     set_last_layer,
@@ -56,7 +57,7 @@ def train_whole(recipe: Variant, cell: Cell) -> None:
 def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     """The same in every process of the team, but that the first one reports and writes."""
     cell, runtime = (model, dataset, variant), load_runtime()
-    recipe, preprocessing = load_entry("variants", Variant, variant), Preprocessing.of_network(model)
+    recipe, preprocessing = load_entry("variants", Variant, variant), Preprocessing.of(model, dataset)
     seed: int = load_section("seed", Seed)
     compute = choose_compute(runtime.device, load_section("precision", Literal["auto", "bfloat16", "float32"]), team)
     splits = list_splits(paths.images(dataset))
@@ -65,6 +66,10 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     train, val = read_splits(train_files, val_files, preprocessing, augmentation(recipe, model), seed, runtime, team)
     pretrained = Pretrained.read(paths.weights(model), model)
     network = with_new_last_layer(pretrained, len(train_files.classes), seed, compute)
+    side = train.augment.crop if train.augment and train.augment.crop else preprocessing.crop
+    smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
+    key = f"variants.{variant}.augment.crop" if side < preprocessing.crop else f"models.{model}.crop"
+    check_takes(network.train(), max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
     if not team.rank:
         announce(model, network, preprocessing.crop, compute)
     checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
