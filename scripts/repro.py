@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from scripts.adding.entry import MATRICES
 from scripts.reporting.graph import BEFORE_TRAINING, Cell, Changes, changes
 from scripts.results import results_table
 from stages.fetching.fetch import ADVICE
@@ -23,6 +24,7 @@ from stages.ground import paths
 from stages.ground.cli import ERRORS_FILE, one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import list_files, read_json
+from stages.ground.params import read_params
 from stages.settings import Params, load_params
 
 # Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
@@ -71,6 +73,7 @@ class Rebuilding:
 
 def main() -> int:
     params = load_params()
+    check_sections()
     check_manifests(params)
     cells = [Cell(model, dataset) for dataset, model in product(params.datasets, params.models)]
     before = changes()
@@ -81,6 +84,13 @@ def main() -> int:
     if before.stages and not rebuilding.failures:
         rebuilding.run()  # stages that someone added to dvc.yaml
     return report(rebuilding, cells, params)
+
+
+def check_sections() -> None:
+    """DVC's own message of a section without entries does not name it."""
+    for section in MATRICES:
+        if read_params()[section] is None:
+            raise ProjectError(f"params.yaml: {section} is empty, which DVC cannot read: write {section}: {{}}")
 
 
 def check_manifests(params: Params) -> None:

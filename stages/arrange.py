@@ -61,10 +61,9 @@ def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str
     listing = list_folder(raw)
     layout = read_layout(raw, listing)
     notes = [*layout.notes, *listing.left_out.lines()]
+    fraction = settings.val_fraction or DEFAULT_VAL_FRACTION
     if not layout.splits:
-        return split_by_class(
-            layout.top, layout.classes, settings.val_fraction or DEFAULT_VAL_FRACTION, settings.seed
-        ), notes
+        return split_by_class(layout.top, layout.classes, fraction, settings.seed), notes
     if "train" not in layout.splits:
         raise ProjectError(f"{layout.top}: found {' and '.join(layout.splits)} without train. {EXPECTED}")
     plan = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
@@ -74,7 +73,6 @@ def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str
                 f"{layout.top} has train/ and val/ already: take val_fraction out of this data set's entry"
             )
         return plan, notes
-    fraction = settings.val_fraction or DEFAULT_VAL_FRACTION
     drawn = split_by_class(layout.top, layout.splits["train"], fraction, settings.seed)
     notes.append(f"no folder says which images validate: {fraction:g} of each class's train images do")
     return drawn | {place: path for place, path in plan.items() if not place.startswith("train/")}, notes
@@ -108,8 +106,8 @@ def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, seed
 
 
 def check_no_links(raw: Path) -> None:
-    """DVC sees a link to a folder as nothing, so that other images behind it would run nothing again."""
-    links = [path for path in (raw, *raw.rglob("*")) if path.is_symlink() and path.is_dir()]
+    """DVC does not look behind a link to a folder, so that other images there would run nothing again."""
+    links = [path for path in raw.rglob("*") if path.is_symlink() and path.is_dir()]
     if links:
         raise ProjectError(
             f"{some(links)}: links to folders, which DVC does not follow. Put in what they lead to by python -m"
@@ -128,7 +126,8 @@ def check_classes(raw: Path, plan: dict[str, Path]) -> None:
         classes.setdefault(split, set()).add(name)
     check_names(raw, plan, classes["train"])
     if len(classes["train"]) < 2:
-        raise ProjectError(f"{raw}: expected train images of two classes or more; found {len(classes['train'])}")
+        found = some(sorted(classes["train"])) or "none"
+        raise ProjectError(f"{raw}: expected train images of two classes or more; found {found}")
     for split, names in classes.items():
         if differing := sorted(names ^ classes["train"]):
             raise ProjectError(

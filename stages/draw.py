@@ -7,7 +7,7 @@ Out: plots/MODEL/DATASET-figures/: accuracy.png, comparison.png (the courses of 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Cell:
     model: str
     dataset: str
     variants: dict[str, dict[str, Any]]  # as params.yaml has them
-    names: dict[str, str]  # of classes, as they can be drawn
+    names: dict[str, str] = field(default_factory=dict)  # of classes, as they can be drawn
 
     def __str__(self) -> str:
         return f"{self.model} on {self.dataset}"

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.datasets.settings import Dataset, DatasetName
-from stages.fetching.fetch import file_name
+from stages.fetching.fetch import file_name, is_address
 from stages.fetching.settings import Download
 from stages.ground.params import PARAMS_FILE, Name, Strict, checked, read_params
 from stages.ground.runtime import Runtime
@@ -59,17 +59,17 @@ class Params(Strict):
 
 
 def ambiguous_in_mirror(entries: Mapping[str, Model | Download]) -> list[str]:
-    """DATA_MIRROR is looked in by the file's name alone: one file is not to be taken for another."""
+    """DATA_MIRROR is looked in by the file's name: one file is not to be taken for another."""
     mirror = os.environ.get("DATA_MIRROR", "").rstrip("/")
     by_file: dict[str, dict[tuple[str, ...], str]] = {}
     for entry, of in entries.items():
-        for file in {file_name(url) for url in of.urls}:
+        for file in {file_name(url) for url in of.urls} if mirror else ():
             by_file.setdefault(file, {}).setdefault(tuple(of.urls), entry)
     return [
-        f"{' and '.join(same.values())} fetch files of one name, {file}, of which DATA_MIRROR has one: put each into a"
-        f" folder of its entry's name ({', '.join(f'{mirror}/{name}/{file}' for name in same.values())})"
+        f"{' and '.join(same.values())} fetch files of one name, {file}, of which DATA_MIRROR has one: make it a folder"
+        f" on this machine, with {' and '.join(f'{name}/{file}' for name in same.values())} in it"
         for file, same in by_file.items()
-        if mirror and len(same) > 1 and Path(mirror, file).is_file()
+        if len(same) > 1 and (is_address(mirror) or Path(mirror, file).is_file())
     ]
 
 

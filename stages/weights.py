@@ -24,6 +24,7 @@ from stages.networks.network import build, check_takes, last_layer_name
 from stages.networks.pickles import load_pickle
 from stages.networks.settings import Model
 
+BATCH = 32  # images; any number that BatchNorm takes
 BATCH_COUNT = "num_batches_tracked"
 
 
@@ -31,7 +32,7 @@ def main(model: str) -> None:
     settings = load_entry("models", Model, model)
     network = build(model)
     last = last_layer_name(network)  # refuses before anything is fetched, as the next line does
-    check_takes(network.eval(), 1, settings.crop, f"models.{model}.crop")
+    check_takes(model, BATCH, settings.crop, f"models.{model}.crop")
 
     def accept(file: Path) -> None:
         if not (received := sha256(file)).startswith(settings.sha256):

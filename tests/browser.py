@@ -28,7 +28,7 @@ FLAGS = (
     "--allow-file-access-from-files",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-LOCAL = ("file:", "data:", "blob:", "about:", "http://127.0.0.1:")
+LOCAL = ("file:", "data:", "blob:", "about:", "chrome:", "chrome-untrusted:", "http://127.0.0.1:")
 
 # Text that reaches out of the window, or out of the drawing or the box that cuts it off; frames that scroll are let be.
 CUT_OFF = """

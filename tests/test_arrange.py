@@ -410,10 +410,10 @@ def test_a_manifest_may_be_written_in_any_way_that_sha256sum_does(in_folder: Pat
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        ([], "data/raw/shapes: expected train images of two classes or more; found 0"),
+        ([], "data/raw/shapes: expected train images of two classes or more; found none"),
         (
             ["train/cats/0.png", "val/cats/1.png"],
-            "data/raw/shapes: expected train images of two classes or more; found 1",
+            "data/raw/shapes: expected train images of two classes or more; found cats",
         ),
         (
             ["train/cats/0.png", "train/dogs/1.png"],

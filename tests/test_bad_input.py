@@ -290,7 +290,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "no such variant to evaluate": (f"evaluate {MODEL} {DATA} x", lambda: None, "models/mobilenet_v2/shapes/x.safet"),
     "no such variant to explain": (f"explain {MODEL} {DATA} x", lambda: None, "models/mobilenet_v2/shapes/x.safet"),
     "no such data set to compare on": (f"compare {MODEL} x", lambda: None, "metrics/mobilenet_v2/x/frozen.json"),
-    "no such data set to draw": (f"draw {MODEL} x", lambda: None, "metrics/mobilenet_v2/x/frozen.json"),
+    "no such data set to draw": (f"draw {MODEL} x", lambda: None, "tables/mobilenet_v2/x/embeddings.tsv"),
     # archives
     "no archive": (STAGES[0], gone(ARCHIVE), r"shapes.zip is not to be had: served/shapes.zip: no such file"),
     "an empty archive": (STAGES[0], content(ARCHIVE, b""), "not a zip file"),
@@ -306,7 +306,11 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "names that differ by case": (STAGES[0], archive("a/x.png", "A/X.png"), "would be one file"),
     "a file that is a folder": (STAGES[0], archive("a.png", "a.png/b.png"), "would be the folder of"),
     "a bomb": (STAGES[0], settings("runtime.unpack_limit_gib", 1e-9), "more than runtime.unpack_limit_gib"),
-    "no pictures": (STAGES[0], archive("a/x.txt"), "no pictures among its 1 files"),
+    "no pictures": (
+        STAGES[0],
+        lambda: zipfile.ZipFile(ARCHIVE, "w").writestr("a/x.txt", "x"),
+        r"no pictures among its 1 files; left out: 1 files that are no pictures \(1 .txt\)",
+    ),
     "other pictures": (
         STAGES[0],
         archive("a/x.png"),
@@ -330,20 +334,20 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "one class": (
         STAGES[1],
         own_images(gone(RAW / "train/discs"), gone(RAW / "val/discs")),
-        r"found squares/ \(4 images\)",
+        "data/raw/shapes: expected train images of two classes or more; found squares",
     ),
     "a class without images": (
         STAGES[1],
         own_images(*(gone(RAW / f"train/discs/discs.{n}.png") for n in range(4))),
-        r"found discs/ \(0 images\)",
+        "data/raw/shapes: expected train images of two classes or more; found squares",
     ),
     "a class of val alone": (
         STAGES[1],
         own_images(lambda: shutil.copytree(RAW / "val/discs", RAW / "val/rings")),
         "train and val must have the same classes; only one of the two has rings",
     ),
-    "train alone": (STAGES[1], own_images(gone(RAW / "val")), "found train without val"),
-    "train and test": (STAGES[1], own_images(moved(RAW / "val", RAW / "test")), "found test and train without val"),
+    "val alone": (STAGES[1], own_images(gone(RAW / "train")), "found val without train"),
+    "val and test": (STAGES[1], own_images(moved(RAW / "train", RAW / "test")), "found val and test without train"),
     "two folders for val": (
         STAGES[1],
         own_images(lambda: shutil.copytree(RAW / "val", RAW / "valid")),
@@ -358,13 +362,13 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "an empty picture": (
         STAGES[1],
         own_images(content(FIRST, b"")),
-        r"1 of 14 pictures .*discs.0.png: not a whole picture, 0",
+        r"1 of 14 pictures .*discs.0.png: empty, as a copy that was cut off",
     ),
     "a truncated picture": (STAGES[1], own_images(cut(FIRST)), "discs.0.png: not a whole picture"),
     "a page for a picture": (
         STAGES[1],
         own_images(content(FIRST, "<html>")),
-        "discs.0.png: not a whole picture, 6 bytes",
+        "discs.0.png: a web page, not the file itself: download it anew",
     ),
     "an animation": (
         STAGES[1],
@@ -374,12 +378,12 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "a line of pixels": (
         STAGES[1],
         own_images(lambda: Image.new("RGB", (1, 51)).save(FIRST)),
-        "discs.0.png: 1x51 pixels; expected one side at most 50 times the other",
+        "discs.0.png: one side more than 50 times the other: 1x51 pixels",
     ),
     "a name in another encoding": (
         STAGES[1],
         own_images(lambda: FIRST.rename(os.fsdecode(os.fsencode(FIRST.parent) + b"/caf\xe9.png"))),
-        "the names of 1 pictures are not in UTF-8: 'train/discs/caf.udce9.png'; rename them",
+        r"names of pictures that are not in UTF-8; rename them \(1\): 'train/discs/caf.udce9.png'",
     ),
     "a class that is a value to YAML": (
         STAGES[1],
@@ -396,10 +400,37 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         own_images(picture(FIRST, format="EPS")),
         "discs.0.png: in the format EPS; expected one of",
     ),
-    "floats": (
+    "floats that are no numbers": (
         STAGES[1],
-        own_images(picture(FIRST, format="TIFF", mode="F")),
-        "discs.0.png: of floating point numbers",
+        own_images(lambda: Image.new("F", (9, 9), float("nan")).save(FIRST, "TIFF")),
+        "discs.0.png: not a whole picture",
+    ),
+    "a range that is none": (
+        STAGES[1],
+        own_images(settings(f"datasets.{DATA}.values", [9, 9])),
+        "values: expected what",
+    ),
+    "a link to a folder": (
+        STAGES[1],
+        own_images(lambda: (RAW / "train/rings").symlink_to("discs")),
+        "data/raw/shapes/train/rings: links to folders, which DVC does not follow",
+    ),
+    "classes that look the same": (
+        STAGES[1],
+        own_images(
+            lambda: [shutil.copytree(RAW / split / "discs", RAW / split / "Discs") for split in ("train", "val")]
+        ),
+        r"classes whose names look the same: .* \(1\): Discs and discs",
+    ),
+    "a crop that the network cannot take": (
+        "weights alexnet",
+        settings("models.alexnet", {"urls": ["x"], "sha256": "0" * 8, "resize": 40, "crop": 40}),
+        "params.yaml: models.alexnet.crop: alexnet cannot take 32 images at once of 40 pixels",
+    ),
+    "one image at a time, of a network with BatchNorm": (
+        ALL_LAYERS,
+        all_layers(settings("variants.all.batch_size", 1)),
+        "models.mobilenet_v2.crop, variants.all.batch_size: mobilenet_v2 cannot take 1 images at once of 32 pixels",
     ),
     # weights
     "no weights": (STAGES[2], gone(PUBLISHED), r"mobilenet_v2.pth is not to be had: .*no such file"),
@@ -599,7 +630,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "features of other images": (
         STAGES[5],
-        tensors(FEATURES, files={"train": ["train/x.png"] * 8, "val": ["val/x.png"] * 4}),
+        tensors(FEATURES, files={"train": ["train/x.png"] * 8, "val": ["val/x.png"] * 6}),
         "features/mobilenet_v2/shapes.safetensors is of other images than data/shapes; run dvc repro",
     ),
     "no features to evaluate on": (STAGES[5], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
@@ -765,17 +796,17 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "a damaged picture of a mistake": (
         STAGES[9],
-        a_mistake(content(MISTAKES / "1.png", "<html>")),
+        a_mistake(content(MISTAKES / "1.png", "no picture")),
         "frozen-mistakes/1.png: not a whole picture",
     ),
     "an empty picture of a mistake": (
         STAGES[9],
         a_mistake(content(MISTAKES / "1.png", b"")),
-        "frozen-mistakes/1.png: not a whole picture",
+        "frozen-mistakes/1.png: empty, as a copy",
     ),
     "a damaged heat map of a mistake": (
         STAGES[9],
-        a_mistake(content(MISTAKES / "1-heat.png", "<html>")),
+        a_mistake(content(MISTAKES / "1-heat.png", "no picture")),
         "frozen-mistakes/1-heat.png: not a whole picture",
     ),
     "no mistakes to draw": (STAGES[9], gone(MISTAKES), "shapes/frozen-mistakes/mistakes.tsv"),

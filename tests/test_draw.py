@@ -68,12 +68,12 @@ def test_a_mistake_is_shown_with_where_the_network_looked_if_that_is_known(finis
     row = {"number": 1, "label": "discs", "prediction": "squares", "probability": 0.75}
     Image.new("RGB", (32, 32), "red").save(folder / "1.png")
     Image.fromarray(np.array([[0, 255], [0, 0]], np.uint8)).save(folder / "1-heat.png")
-    mistake = draw.to_mistake(row, folder)
+    mistake = draw.to_mistake(row, folder, {})
     assert mistake.image.shape == (32, 32, 3)
     assert (mistake.label, mistake.prediction, mistake.probability) == ("discs", "squares", 0.75)
     assert np.unravel_index(mistake.heat.argmax(), (32, 32))[1] > 16
     (folder / "1-heat.png").unlink()
-    assert draw.to_mistake(row, folder).heat is None
+    assert draw.to_mistake(row, folder, {}).heat is None
 
 
 def test_a_heat_map_is_enlarged_to_the_picture() -> None:

@@ -79,6 +79,7 @@ METADATA = {
     "crop": 64,
     "mean": list(IMAGENET_MEAN),
     "std": list(IMAGENET_STD),
+    "values": None,
 }
 
 

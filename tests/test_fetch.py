@@ -372,6 +372,19 @@ def test_what_the_mirror_lacks_or_has_wrong_is_looked_for_elsewhere(
     assert taken == [("a.zip", "stale"), ("a.zip", "right")]
 
 
+def test_in_the_mirror_a_folder_of_the_entrys_name_comes_first(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_MIRROR", "mirror")
+    for name in ("a", "b"):
+        write(in_folder / f"mirror/{name}/train.zip", f"of {name}")
+    write(in_folder / "mirror/train.zip", "of whom?")
+    for name, content in (("a", "of a"), ("b", "of b"), ("c", "of whom?")):
+        taken = Taken()
+        fetch([f"nowhere/{name}/train.zip"], taken, entry=name)
+        assert taken == [("train.zip", content)]
+
+
 def test_the_mirror_is_asked_for_each_name_once(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_MIRROR", "mirror")
     monkeypatch.setattr(subprocess, "run", Pip({}))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts import repro
 from scripts.adding.images import add_images
 from stages import arrange
 from stages.ground.errors import ProjectError
@@ -643,3 +644,11 @@ def expect_lines(output: str, expected: list[str]) -> None:
     assert len(lines) == len(expected), lines
     for pattern in expected:
         assert any(re.fullmatch(pattern, line) for line in lines), (pattern, lines)
+
+
+@pytest.mark.parametrize("section", ["downloads", "datasets"])
+def test_make_repro_names_a_section_that_is_empty(project: Path, section: str) -> None:
+    text = Path("params.yaml").read_text() + f"{section}:\n"
+    Path("params.yaml").write_text(text)
+    with pytest.raises(ProjectError, match=rf"^params\.yaml: {section} is empty, which DVC cannot read: "):
+        repro.check_sections()

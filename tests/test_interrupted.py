@@ -110,7 +110,7 @@ def test_ctrl_c_ends_at_once_without_a_stack_trace_and_a_second_run_is_refused(l
     before = time.monotonic()
     first.send_signal(signal.SIGINT)
     printed, _ = first.communicate()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 4  # seconds; a busy machine is slow
     assert first.returncode == 130, printed
     assert "Traceback" not in printed
     assert not (long_training.folder / "models/mobilenet_v2/shapes/.unfrozen.safetensors.part").exists()

@@ -70,9 +70,9 @@ def test_a_file_of_another_kind_is_told_by_what_it_lacks(in_folder: Path) -> Non
 
 def test_features_come_back(tmp_path: Path) -> None:
     of = Embedded(["train/a/1.png"], np.ones((1, 4), np.float32), np.array([0]))
-    Features("backbone", ["a", "b"], {"train": of}).write(tmp_path / "f")
+    Features("backbone", ["a", "b"], {"train": of, "val": of}).write(tmp_path / "f")
     again = Features.read(tmp_path / "f")
-    assert (again.backbone, again.classes, list(again.splits)) == ("backbone", ["a", "b"], ["train"])
+    assert (again.backbone, again.classes, list(again.splits)) == ("backbone", ["a", "b"], ["train", "val"])
     assert again.splits["train"].files == of.files
     assert np.array_equal(again.splits["train"].embeddings, of.embeddings)
     assert np.array_equal(again.splits["train"].labels, of.labels)

@@ -463,3 +463,31 @@ def test_recomputed_statistics_are_of_the_last_epoch_alone() -> None:
     recipe = load_params(PROJECT / "params.yaml").variants["unfrozen"].model_dump()
     with pytest.raises(ValueError, match="recompute_batchnorm needs trainable: all and select: last"):
         Variant.model_validate(recipe | {"select": "best", "augment": None})
+
+
+@pytest.mark.parametrize("mirror", ["mirror", "mirror/", "http://127.0.0.1:9"])
+def test_two_files_of_one_name_are_not_taken_for_each_other_in_the_mirror(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, mirror: str
+) -> None:
+    params = settings()
+    params["datasets"] |= {"one": {}, "other": {}, "same": {}}
+    params["downloads"] = {
+        "one": {"urls": ["https://example.org/a/train.zip"]},
+        "other": {"urls": ["https://example.org/b/train.zip?x=1"]},
+        "same": {"urls": ["https://example.org/a/train.zip"]},
+    }
+    load(in_folder, params)
+    monkeypatch.setenv("DATA_MIRROR", mirror)
+    if mirror.startswith("mirror"):
+        load(in_folder, params)
+        (in_folder / "mirror").mkdir()
+        (in_folder / "mirror/train.zip").touch()
+    with pytest.raises(ProjectError, match=r"one and other fetch files of one name, train\.zip, of which"):
+        load(in_folder, params)
+
+
+@pytest.mark.parametrize("section", ["downloads", "datasets"])
+def test_a_section_may_be_empty(in_folder: Path, section: str) -> None:
+    params = settings()
+    params |= {"downloads": {}, section: None}
+    assert getattr(load(in_folder, params), section) == {}

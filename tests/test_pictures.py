@@ -17,7 +17,7 @@ from stages.ground.errors import ProjectError
 from stages.ground.runtime import Runtime
 from stages.pictures import picture as pictures
 from stages.pictures.listing import find_pictures
-from stages.pictures.picture import open_picture
+from stages.pictures.picture import Values, open_picture
 from tests.conftest import PROJECT
 from tests.drawing import draw_picture, draw_split
 
@@ -320,6 +320,34 @@ def arrange_shapes(**settings: object) -> None:
     params |= {"downloads": {}, "datasets": {"shapes": settings}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
     arrange.main("shapes")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(None, (0, 16, 255)), (Values(0, 4095), (0, 255, 255)), (Values(-5, 65535), (0, 16, 255))],
+)
+def test_more_than_eight_bits_are_brought_to_eight_by_the_range_that_is_given(
+    tmp_path: Path, values: Values | None, expected: tuple[int, ...]
+) -> None:
+    content = encoded(Image.fromarray(np.array([[0, 4096, 65535]], np.uint16)), "TIFF")
+    picture = open_picture(write(tmp_path / "1.tif", content), values)
+    assert np.asarray(picture).tolist() == grey(*expected)
+
+
+def test_floating_point_numbers_are_taken_by_a_range(tmp_path: Path) -> None:
+    content = encoded(Image.fromarray(np.array([[-1, 0, 0.5, 1, 2, np.nan]], np.float32)), "TIFF")
+    picture = open_picture(write(tmp_path / "1.tif", content), Values(0, 1))
+    assert np.asarray(picture).tolist() == grey(0, 0, 128, 255, 255, 0)
+
+
+def test_where_nothing_would_show_the_colours_are_taken_as_they_are(tmp_path: Path) -> None:
+    rgba = np.array([[[9, 99, 0, 0], [8, 7, 6, 0]]], np.uint8)
+    assert pixels(write(tmp_path / "1.png", encoded(Image.fromarray(rgba), "PNG"))).tolist() == rgba[..., :3].tolist()
+
+
+def test_a_raw_file_of_a_camera_is_not_taken_for_the_small_picture_in_it(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"1\.NEF: a camera's raw file: develop it to JPEG$"):
+        open_picture(write(tmp_path / "1.NEF", drawn("TIFF")))
 
 
 @pytest.fixture

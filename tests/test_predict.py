@@ -73,13 +73,16 @@ def test_a_folder_stands_for_the_pictures_in_it_and_below(
 ) -> None:
     for name in ("b.png", "a/c.JPG", "a/d/e.png"):
         draw_picture(tmp_path / name.lower(), "discs", 0)
-    (tmp_path / "notes.txt").touch()
+    (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "empty").mkdir()
     assert predict(str(model), [str(tmp_path), f"{tmp_path}/empty", ""], as_json=False) == 1
     said = capsys.readouterr()
     found = [line.split("\t")[0] for line in said.out.splitlines()[1:]]
     assert found == [f"{tmp_path}/{name}" for name in ("a/c.jpg", "a/d/e.png", "b.png")]
-    assert said.err == f"error: {tmp_path}/empty: a folder without pictures\nerror: : a folder without pictures\n"
+    assert said.err == (
+        f"{tmp_path}: left out: 1 files that are no pictures (1 .txt)\n"
+        f"error: {tmp_path}/empty: a folder without pictures\nerror: : a folder without pictures\n"
+    )
 
 
 def test_lines_come_while_files_are_still_being_named(

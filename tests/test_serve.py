@@ -138,10 +138,13 @@ def test_one_picture_at_a_time_goes_through_the_network(
     assert most == [1] * 8, "two pictures in each answer"
 
 
-@pytest.mark.parametrize("body", [b"no picture", b""])
-def test_what_is_no_picture_is_refused_in_one_line(address: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"no picture", "not a whole picture, 10 bytes"), (b"%PDF", "a PDF file: export its pages as PNG")],
+)
+def test_what_is_no_picture_is_refused_in_one_line(address: str, body: bytes, said: str) -> None:
     response = classify(address, body)
-    assert (response.status_code, response.text) == (415, f"the file: not a whole picture, {len(body)} bytes")
+    assert (response.status_code, response.text) == (415, f"the file: {said}")
 
 
 def test_an_animation_is_refused_in_one_line(address: str) -> None:

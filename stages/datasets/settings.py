@@ -26,7 +26,7 @@ class Dataset(Strict):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     allow_duplicates: bool = False
-    values: tuple[Finite, Finite] | None = None
+    values: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
     @model_validator(mode="after")
     def _range(self) -> Self:

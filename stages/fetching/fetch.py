@@ -63,20 +63,20 @@ def _mirrored(entry: str, urls: Sequence[str]) -> list[str]:
 
 def file_name(url: str) -> str:
     """Of what an address, a path or a place in a package leads to."""
-    path = urlsplit(url).path if _is_address(url) else url
+    path = urlsplit(url).path if is_address(url) else url
     return unquote(PurePosixPath(path).name)
 
 
 def _remote(urls: Sequence[str]) -> bool:
-    return any(_is_address(url) or url.startswith("pypi:") for url in urls)
+    return any(is_address(url) or url.startswith("pypi:") for url in urls)
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
 def _get(url: str, folder: Path, progress: bool) -> Path:
-    if _is_address(url):
+    if is_address(url):
         return download(url, folder / file_name(url), progress)
     if url.startswith("pypi:"):
         return _from_package(url.removeprefix("pypi:"), folder)

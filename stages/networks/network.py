@@ -1,6 +1,5 @@
 """Networks of torchvision, taken apart at their last layer."""
 
-import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -47,19 +46,20 @@ def build(name: str) -> nn.Module:
     return network
 
 
-def check_takes(network: nn.Module, images: int, side: int, key: str) -> None:
-    """See whether the network, in the mode that it is in, takes so many images of so many pixels, without computing.
+def check_takes(name: str, images: int, side: int, key: str) -> None:
+    """See whether the network trains on so many images at once of so many pixels, without computing anything.
 
     Raises:
         ProjectError: it does not; names `key` of params.yaml.
     """
     try:
-        copy.deepcopy(network).to("meta")(torch.empty(images, 3, side, side, device="meta"))
+        with torch.device("meta"):
+            build(name).train()(torch.empty(images, 3, side, side))
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ProjectError(
-            f"params.yaml: {key}: {type(network).__name__} cannot take {images} images at once of {side} pixels"
-            f" ({reason:.160}); try a larger one"
+            f"params.yaml: {key}: {name} cannot take {images} images at once of {side} pixels ({reason:.160}); try a"
+            " larger number"
         ) from error
 
 

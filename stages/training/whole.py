@@ -69,7 +69,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     side = train.augment.crop if train.augment and train.augment.crop else preprocessing.crop
     smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
     key = f"variants.{variant}.augment.crop" if side < preprocessing.crop else f"models.{model}.crop"
-    check_takes(network.train(), max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
+    check_takes(model, max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
     if not team.rank:
         announce(model, network, preprocessing.crop, compute)
     checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
