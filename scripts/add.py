@@ -31,6 +31,8 @@ def main() -> None:
     images = (arguments.name, arguments.path)
     if any([*images, arguments.labels, arguments.splits]) if arguments.model else not all(images):
         parser.error("expected NAME and PATH, or --model alone")
+    if arguments.labels and arguments.splits:
+        parser.error("--labels and --split: a table says itself which images are of which split")
     with one_line_errors():
         if arguments.model:
             end_at_ctrl_c()
@@ -45,6 +47,7 @@ def main() -> None:
 
 def named_split(text: str) -> tuple[str, str]:
     folder, _, split = text.rpartition("=")
+    folder = folder.rstrip("/")  # as shells complete it
     if not folder or split not in SPLITS:
         raise argparse.ArgumentTypeError(f"expected FOLDER=train, =val or =test; received {text!r}")
     return folder, split

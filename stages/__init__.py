@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+NEEDED = ("filelock", "onnxruntime", "pydantic", "safetensors")  # of all packages, those that few other Pythons have
+
 # As long as a stage is importing torch, Ctrl-C ends it at once and without a stack trace; stages/ground/cli.py
 # takes over from there.
 if sys.argv[0] == "-m":
@@ -15,7 +17,7 @@ if sys.argv[0] == "-m":
 def use_environment() -> None:
     """Go on with the Python of .venv where this one lacks what the project needs: DVC, called as .venv/bin/dvc, runs
     the stages with whatever Python comes first."""
-    if importlib.util.find_spec("pydantic"):
+    if all(map(importlib.util.find_spec, NEEDED)):
         return
     places = (folder / ".venv" / place for folder in Path(__file__).parents for place in ("bin", "Scripts"))
     python = next((path / name for path in places for name in ("python", "python.exe") if (path / name).exists()), None)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from scripts import repro
@@ -201,8 +202,8 @@ CASES: dict[str, Case] = {
     "folds": Case(
         (several(*(f"fold_{n}/{name}" for n in (1, 2, 3) for name in ("cats", "dogs"))),),
         [
-            "photos: the folders fold_1, fold_2, fold_3 all hold the folders cats, dogs, so they are no classes. If"
-            " they are splits, say which are which: --split fold_1=train --split fold_2=val --split fold_3=val; else .*"
+            r"photos: of the folders fold_1, fold_2, fold_3, several hold folders of one name \(cats, dogs\), so they"
+            " may be no classes. If they are splits, say which are which: --split FOLDER=train --split FOLDER=val, .*"
         ],
     ),
     "folds of which the user says which": Case(
@@ -228,7 +229,75 @@ CASES: dict[str, Case] = {
     ),
     "two sites with the same classes": Case(
         (several("Berlin/ill", "Berlin/well", "Paris/ill", "Paris/well"),),
-        ["photos: the folders Berlin, Paris all hold the folders ill, well, so they are no classes. .*"],
+        [r"photos: of the folders Berlin, Paris, several hold folders of one name \(ill, well\), so they may be no .*"],
+    ),
+    "folds that lack a class": Case(
+        (several("fold_1/a", "fold_1/b", "fold_1/c", "fold_2/a", "fold_3/b", count=1),),
+        [r"photos: of the folders .* hold folders of one name \(a, b\), so .*"],
+    ),
+    "two cameras with one class in common": Case(
+        (several("cam1/good", "cam2/good", "cam2/bad"),), [r"photos: .* hold folders of one name \(good\), so .*"]
+    ),
+    "sites with splits in them": Case(
+        (several("A/train/x", "A/train/y", "B/train/x", "B/train/y"),),
+        ["photos: A/ holds the folders of splits: give the folder A alone"],
+    ),
+    "groups within splits": Case(
+        (several("train/g1/a", "train/g1/b", "train/g2/a", "val/g1/a", "val/g2/a"),),
+        [r"photos/train: of the folders g1, g2, several hold folders of one name \(a\), so .*"],
+    ),
+    "classes with splits in them": Case(
+        (several("cats/train", "dogs/train", count=4), several("cats/val", "dogs/val", count=1)),
+        ["the folders in each class's folder are taken as its splits"],
+        TWO,
+    ),
+    "names that speak of splits": Case(
+        (several("Train_v2/a", "Train_v2/b", "Test_v2/a", "Test_v2/b"),),
+        ["photos: of the folders .*: --split Test_v2=test --split Train_v2=train; if they are classes, .*"],
+    ),
+    "flat folders of splits by class": Case(
+        (several("train_cats", "train_dogs", "test_cats", "test_dogs"),),
+        ["photos: test_cats, test_dogs, train_cats, train_dogs are called as splits, and have no class folders in .*"],
+    ),
+    "trainA and testA": Case(
+        (several("trainA", "trainB", "testA", "testB"),), ["photos: .* are called as splits, and have no class .*"]
+    ),
+    "train of folders beside bus and car": Case(
+        (several("train/steam", "train/diesel", "bus", "car"),),
+        ["photos: train holds folders, as a split does, and lies beside bus, car, which may be classes: .*"],
+    ),
+    "splits within splits of the same name": Case(
+        (
+            several("seg_train/seg_train/a", "seg_train/seg_train/b"),
+            several("seg_test/seg_test/a", "seg_test/seg_test/b"),
+            several("seg_pred/seg_pred", count=3),
+        ),
+        [
+            "seg_train/ is taken as train",
+            "seg_test/ is taken as test",
+            VALIDATES,
+            "left out: seg_pred/, 3 pictures beside the folders of splits",
+        ],
+        {"train/a": 4, "train/b": 4, "val/a": 1, "val/b": 1, "test/a": 5, "test/b": 5},
+    ),
+    "a wrapper beside samples": Case(
+        (several("data/cats", "data/dogs"), several("samples")),
+        [r"note: folders in a class's folder are one class with it: data/ \(cats, dogs\)"],
+        {"train/data": 8, "val/data": 2, "train/samples": 4, "val/samples": 1},
+    ),
+    "a wrapper beside a cover": Case(
+        (several("x/train/cats", "x/train/dogs"), put("cover.png")),
+        [r"left out: 1 pictures of photos/, in none of its folders \(cover.png\)", VALIDATES],
+        TWO,
+    ),
+    "many pictures beside the classes of val": Case(
+        (
+            several("train/cats", "train/dogs", count=4),
+            several("val/cats", "val/dogs", count=1),
+            several("val", count=9),
+        ),
+        [r"left out: 9 pictures of val/, in none of its folders \(0.png, .* and 4 more\)"],
+        TWO,
     ),
     "classes called valid and invalid": Case(
         (several("valid", "invalid"),), [], {"train/valid": 4, "train/invalid": 4, "val/valid": 1, "val/invalid": 1}
@@ -243,12 +312,12 @@ CASES: dict[str, Case] = {
     ),
     "classes of folders": Case(
         (several("cats/old", "cats/new", "dogs", count=5),),
-        [],
+        [r"note: folders in a class's folder are one class with it: cats/ \(new, old\)"],
         {"train/cats": 8, "train/dogs": 4, "val/cats": 2, "val/dogs": 1},
     ),
     "flat train and test": Case(
         (several("train", "test"),),
-        ["photos/train: .*All 5 images lie in one folder, and 5 are not named CLASS.NUMBER.jpg .* --labels FILE.csv"],
+        ["photos: test, train are called as splits, and have no class folders in them: .*--labels FILE.csv.*"],
     ),
     "flat train, val and test": Case(
         (several("train", "val", "test"),),
@@ -256,8 +325,26 @@ CASES: dict[str, Case] = {
     ),
     "flat train by name, and a test without labels": Case(
         (several("train", name="cat.{}.png"), several("train", name="dog.{}.png"), several("test1", count=3)),
-        ["left out: 3 pictures of no class, beside train/"],
+        [
+            "the beginnings of the files' names are taken as classes: cat, dog",
+            "left out: 3 pictures of no class, beside train/",
+            VALIDATES,
+        ],
         {"train/cat": 4, "train/dog": 4, "val/cat": 1, "val/dog": 1},
+    ),
+    "flat train and val by name": Case(
+        (
+            several("train", count=4, name="cat.{}.png"),
+            several("train", count=4, name="dog.{}.png"),
+            several("val", count=1, name="cat.{}.png"),
+            several("val", count=1, name="dog.{}.png"),
+        ),
+        ["the beginnings of the files' names are taken as classes: cat, dog"],
+        {"train/cat": 4, "train/dog": 4, "val/cat": 1, "val/dog": 1},
+    ),
+    "dates in place of classes": Case(
+        (several(".", name="2024.01.{}.jpg"),),
+        ["photos: .* 5 are not named CLASS.NUMBER.jpg either: 2024.01.0.jpg, .*"],
     ),
     "a flat test beside train and val": Case(
         (several("train/cats", "train/dogs", count=4), several("val/cats", "val/dogs", count=1), several("test")),
@@ -267,8 +354,8 @@ CASES: dict[str, Case] = {
     "pictures beside the classes of train": Case(
         (several("train/cats", "train/dogs"), put("train/sheet.png"), put("cover.png")),
         [
-            r"left out: 1 pictures of train/ in no class's folder \(sheet.png\)",
-            r"left out: 1 pictures beside the folders \(cover.png\)",
+            r"left out: 1 pictures of train/, in none of its folders \(sheet.png\)",
+            r"left out: 1 pictures of photos/, in none of its folders \(cover.png\)",
             VALIDATES,
         ],
         TWO,
@@ -278,7 +365,22 @@ CASES: dict[str, Case] = {
     ),
     "images and masks in each class": Case(
         (several("covid/images", "covid/masks", "normal/images", "normal/masks"),),
-        ["photos: the folders covid, normal all hold the folders images, masks, so they are no classes. .*"],
+        [
+            "left out: covid/masks/, 5 pictures of what is marked in others",
+            "left out: normal/masks/, 5 pictures of what is marked in others",
+        ],
+        {"train/covid": 4, "train/normal": 4, "val/covid": 1, "val/normal": 1},
+    ),
+    "masks in a class, and annotations beside it": Case(
+        (CATS_DOGS, several("cats/masks"), several("annotations")),
+        [
+            "left out: cats/masks/, 5 pictures of what is marked in others",
+            "left out: annotations/, 5 pictures of what is marked in others",
+        ],
+        TWO,
+    ),
+    "mask and no_mask": Case(
+        (several("mask", "no_mask"),), [], {"train/mask": 4, "train/no_mask": 4, "val/mask": 1, "val/no_mask": 1}
     ),
     "masks among the pictures": Case(
         (CATS_DOGS, put("cats/0_mask.png"), put("cats/1_mask.png"), put("cats/face_mask.png")),
@@ -346,19 +448,22 @@ CASES: dict[str, Case] = {
         source=Path("zipped.zip"),
     ),
     "an empty folder": Case(
-        (CATS_DOGS, folder("New folder")), [r"left out: 1 folders without pictures \(New folder\)"], TWO
+        (CATS_DOGS, folder("New folder")), [r"left out: 1 folders of photos/, without pictures \(New folder\)"], TWO
     ),
     "annotations beside the classes": Case(
         (CATS_DOGS, put("annotations/1.xml", b"<a/>"), put("annotations/2.xml", b"<a/>")),
         [
-            r"left out: 1 folders without pictures \(annotations\)",
+            r"left out: 1 folders of photos/, without pictures \(annotations\)",
             r"left out: 2 files that are no pictures \(2 \.xml\)",
         ],
         TWO,
     ),
     "the same as an archive, too": Case(
         (CATS_DOGS, put("annotations/1.xml", b"<a/>"), put("annotations/2.xml", b"<a/>"), zipped),
-        [r"left out: 2 files that are no pictures \(2 \.xml\)"],
+        [
+            r"left out: 1 folders of .*/, without pictures \(annotations\)",
+            r"left out: 2 files that are no pictures \(2 \.xml\)",
+        ],
         TWO,
         source=Path("zipped.zip"),
     ),
@@ -368,11 +473,11 @@ CASES: dict[str, Case] = {
         (several("cats"), elsewhere("d"), *(link(f"dogs/{n}.png", f"../../d/{n}.png") for n in range(5))), [], TWO
     ),
     "a link in a circle": Case(
-        (CATS_DOGS, link("cats/all", "..")), [r"left out: 1 links to a folder that they are in \(all\)"], TWO
+        (CATS_DOGS, link("cats/all", "..")), [r"left out: 1 links to a folder that they are in \(cats/all\)"], TWO
     ),
     "links to nowhere": Case(
         (CATS_DOGS, link("cats/9.png", "gone.png"), link("dogs/8", "dogs")),
-        [r"left out: 2 links to nowhere \(9\.png, 8\)"],
+        [r"left out: 2 links to nowhere \(cats/9\.png, dogs/8\)"],
         TWO,
     ),
     "pointers of Git LFS": Case(
@@ -401,7 +506,7 @@ CASES: dict[str, Case] = {
     ),
     "some HEIC": Case(
         (CATS_DOGS, put("cats/8.HEIC", HEIC), put("cats/9.heic", HEIC)),
-        [r"left out: 2 files, each a HEIC picture: convert it to JPEG, as heif-convert does \(8\.HEIC, 9\.heic\)"],
+        [r"left out: 2 files, each a HEIC picture: convert it to JPEG, .* \(cats/8\.HEIC, cats/9\.heic\)"],
         TWO,
     ),
     "a class of HEIC alone": Case(
@@ -412,9 +517,38 @@ CASES: dict[str, Case] = {
         (put("eels/8.HEIC", HEIC),),
         ["photos: no pictures are below it; .*; left out: 1 files, each a HEIC picture: .*"],
     ),
+    "a class of HEIC alone, in a zip file": Case(
+        (CATS_DOGS, put("eels/8.HEIC", HEIC), put("eels/9.HEIC", HEIC), zipped),
+        ["zipped.zip/eels: no picture, but 2 files, each a HEIC picture: convert it to JPEG, as heif-convert does"],
+        source=Path("zipped.zip"),
+    ),
+    "a class of HEIC alone, in a split": Case(
+        (several("train/cats", "train/dogs"), put("train/eels/8.HEIC", HEIC)),
+        ["photos/train/eels: no picture, but 1 files, each a HEIC picture: .*"],
+    ),
+    "placeholders of iCloud": Case(
+        (CATS_DOGS, put("cats/.9.jpg.icloud", b"bplist00")),
+        [r"left out: 1 files, each a file that iCloud keeps elsewhere: have it downloaded \(cats/.9.jpg.icloud\)"],
+        TWO,
+    ),
+    "a class of placeholders": Case(
+        (CATS_DOGS, put("eels/.9.jpg.icloud", b"bplist00")),
+        ["photos/eels: no picture, but 1 files, each a file that iC.*"],
+    ),
+    "a class of links to nowhere": Case(
+        (CATS_DOGS, link("eels/1.jpg", "gone.jpg")), ["photos/eels: no picture, but 1 links to nowhere"]
+    ),
+    "a link to itself": Case(
+        (CATS_DOGS, link("cats/9.png", "9.png")), [r"left out: 1 links to nowhere \(cats/9\.png\)"], TWO
+    ),
+    "copies that programs keep": Case(
+        (CATS_DOGS, put("cats/0.png~"), put("cats/0.png_original"), put("dogs/1.bak"), put("dogs/2.png.crdownload")),
+        [r"left out: 4 files that programs kept of others, or did not finish \(.*\)"],
+        TWO,
+    ),
     "raw files of a camera": Case(
         (CATS_DOGS, put("cats/9.NEF", encoded(kind="TIFF"))),
-        [r"left out: 1 files, each a camera's raw file: develop it to JPEG \(9\.NEF\)"],
+        [r"left out: 1 files, each a camera's raw file: develop it to JPEG \(cats/9\.NEF\)"],
         TWO,
     ),
     "videos, drawings and notes": Case(
@@ -427,8 +561,8 @@ CASES: dict[str, Case] = {
             put("cats/README", b"z"),
         ),
         [
-            r"left out: 1 files, each a drawing in SVG: export it as PNG \(a\.svg\)",
-            r"left out: 1 files, each a video: .* \(1\.mp4\)",
+            r"left out: 1 files, each a drawing in SVG: export it as PNG \(cats/a\.svg\)",
+            r"left out: 1 files, each a video: .* \(cats/1\.mp4\)",
             r"left out: 3 files that are no pictures \(2 \.txt, 1 no suffix\)",
         ],
         TWO,
@@ -510,6 +644,52 @@ CASES: dict[str, Case] = {
         ["warning: 1 pictures use less than an eighth of the range from black to white, and show little: .*/0.png"],
         TWO,
     ),
+    "a hot pixel": Case(
+        (
+            lambda: [
+                put(
+                    f"{name}/{n}.png",
+                    encoded(
+                        np.where(np.arange(2500).reshape(50, 50) == 7, 65535, rng.integers(0, 4000, (50, 50))).astype(
+                            np.uint16
+                        )
+                    ),
+                )()
+                for name in ("cats", "dogs")
+                for n in range(5)
+            ],
+        ),
+        [r"10 pictures have more than 8 bits: of all of them, 0 becomes black and 4095 white .*"],
+        TWO,
+    ),
+    "no values in a part": Case(
+        (deep("cats", [-3.4e38, 0, 0.9], np.float32), deep("dogs", [-3.4e38, 0.1, 1], np.float32)),
+        [r"10 pictures have more than 8 bits: of all of them, 0 becomes black and 1 white .*"],
+        TWO,
+    ),
+    "a test set of another range": Case(
+        (
+            deep("train/cats", [0, 4000], np.uint16),
+            deep("train/dogs", [0, 3000], np.uint16),
+            deep("test/cats", [0, 65535], np.uint16),
+            deep("test/dogs", [0, 60000], np.uint16),
+        ),
+        [VALIDATES, r"20 pictures have more than 8 bits: of all of them, 0 becomes black and 4095 white .*"],
+        {**TWO, "test/cats": 5, "test/dogs": 5},
+    ),
+    "one pixel that is bright": Case(
+        (
+            CATS_DOGS,
+            put(
+                "dogs/0.png",
+                encoded(
+                    np.where(np.arange(2500).reshape(50, 50) == 7, 255, rng.integers(0, 9, (50, 50))).astype(np.uint8)
+                ),
+            ),
+        ),
+        ["warning: 1 pictures use less than an eighth of the range from black to white, and show little: .*/0.png"],
+        TWO,
+    ),
     "long pictures": Case(
         (
             CATS_DOGS,
@@ -556,7 +736,7 @@ CASES: dict[str, Case] = {
     ),
     "a workbook": Case(
         (NUMBERED, lambda: zipfile.ZipFile("labels.csv", "w").writestr("a.xml", "<a/>")),
-        ["labels.csv: expected a table of comma-separated values; it is an archive: unpack it first. Save it as CSV"],
+        ["labels.csv: a workbook; save it as CSV UTF-8"],
         options=LABELS,
     ),
     "more columns, and splits in other words": Case(
@@ -579,6 +759,39 @@ CASES: dict[str, Case] = {
     "a name that two files have": Case(
         (NUMBERED, put("again/0000x.jpg", encoded(None, "JPEG")), table(f"file,label\n{ROWS}")),
         [r"labels\.csv: names that several files have \(1\): line 2 \(0000x\)"],
+        options=LABELS,
+    ),
+    "classes called train and test, in a table": Case(
+        (NUMBERED, table("file,label\n" + "".join(f"{n:04}x,{'train' if n % 2 else 'test'}\n" for n in range(10)))),
+        [VALIDATES],
+        {"train/train": 4, "train/test": 4, "val/train": 1, "val/test": 1},
+        LABELS,
+    ),
+    "another suffix, letter case and folder": Case(
+        (NUMBERED, table(f"file,label\n{ROWS.replace('x,', 'X.JPG,').replace('0000', 'all/0000')}")),
+        [],
+        {"train/cat": 4, "train/dog": 4, "val/cat": 1, "val/dog": 1},
+        LABELS,
+    ),
+    "a table of the NIH's": Case(
+        (NUMBERED, table(f"sep=,\nImage Index,Finding Labels\n{ROWS.replace('cat', 'cat,').replace('dog', 'dog,')}")),
+        ["labels.csv: Image Index is taken as file, Finding Labels is taken as label"],
+        {"train/cat": 4, "train/dog": 4, "val/cat": 1, "val/dog": 1},
+        LABELS,
+    ),
+    "a table without names of columns": Case(
+        (NUMBERED, table(ROWS)),
+        ["labels.csv: expected the columns file,label or file,label,split in its first line; received '0000x', .*"],
+        options=LABELS,
+    ),
+    "Windows' own letters": Case(
+        (NUMBERED, table("file,label\n0000x,K\u00e4fer\n", "cp1252")),
+        ["labels.csv: expected a table of comma-separated values in UTF-8, which Excel calls CSV UTF-8 .*"],
+        options=LABELS,
+    ),
+    "a row of HEIC": Case(
+        (NUMBERED, put("z.heic", HEIC), table(f"file,label\n{ROWS}z.heic,cat\n")),
+        [r"labels.csv: files, each a HEIC picture: .* \(1\): line 12 \(z.heic\)"],
         options=LABELS,
     ),
     "labels that look the same": Case(
@@ -648,7 +861,7 @@ def expect_lines(output: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("section", ["downloads", "datasets"])
 def test_make_repro_names_a_section_that_is_empty(project: Path, section: str) -> None:
-    text = Path("params.yaml").read_text() + f"{section}:\n"
-    Path("params.yaml").write_text(text)
+    params = yaml.safe_load(Path("params.yaml").read_text()) | {section: None}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(ProjectError, match=rf"^params\.yaml: {section} is empty, which DVC cannot read: "):
         repro.check_sections()

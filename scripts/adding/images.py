@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.adding.entry import add_entry
-from scripts.adding.labels import Found, by_name, by_table
+from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
 from stages.arrange import Looked, arrangement, check_classes, check_leaks, look
 from stages.datasets.archive import unpack_pictures
@@ -129,20 +129,25 @@ def by_folder(folder: Path, listing: Listing, splits: Mapping[str, str] | None) 
         raise ProjectError(
             f"{folder}: no pictures are below it; expected two or more folders of them, one per class{found}"
         )
-    if flat := unsorted(listing.pictures):
+    if not splits and (flat := unsorted(listing.pictures)):
         return by_name(flat, listing.pictures)
     layout = read_layout(folder, listing, splits)
     by_split = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
     return Found(by_split or layout.classes, layout.notes)
 
 
-def unsorted(pictures: list[Path]) -> Path | None:
-    """The one folder that holds all pictures, but for those of a test folder beside it, as on Kaggle."""
-    parents = {path.parent for path in pictures}
-    only = next((parent for parent in parents if len(parents) == 1 or split_of(parent.name) == "train"), None)
-    if only is None or any((split_of(of.name), of.parent) != ("test", only.parent) for of in parents - {only}):
+def unsorted(pictures: list[Path]) -> dict[Path, str] | None:
+    """The folder that holds all pictures, without a split; or train and val folders of files that are named by class,
+    beside which test may have none, as on Kaggle."""
+    parents = sorted({path.parent for path in pictures})
+    if len(parents) == 1:
+        return {parents[0]: ""}
+    splits = {parent: split_of(parent.name) or "" for parent in parents}
+    if len({parent.parent for parent in parents}) > 1 or not all(splits.values()) or "train" not in splits.values():
         return None
-    return only
+    unnamed = {path.parent for path in pictures if not KAGGLES.fullmatch(path.name)}
+    taken = {parent: split for parent, split in splits.items() if not (split == "test" and parent in unnamed)}
+    return None if unnamed & taken.keys() or len(set(taken.values())) < len(taken) else taken
 
 
 def look_at(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Path, Looked]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,15 +10,16 @@ from pathlib import Path, PurePosixPath
 from stages.datasets.layout import split_of
 from stages.datasets.names import alike, class_problem
 from stages.ground.errors import Problems, ProjectError, some
-from stages.pictures.kinds import START, other_kind
-from stages.pictures.listing import Listing
+from stages.pictures.listing import REASONS, UNSUITED, Listing
 
-COLUMNS = {  # in small letters, as tables have them
-    "file": ("file", "filename", "file_name", "path", "filepath", "file_path", "image", "image_id", "image_name",
-             "image_path", "img", "id"),
-    "label": ("label", "labels", "class", "class_name", "category", "breed", "species", "target", "diagnosis"),
+COLUMNS = {  # small letters alone, as tables have them
+    "file": ("file", "filename", "path", "filepath", "image", "imageid", "imagename", "imagepath", "imageindex", "img",
+             "id"),
+    "label": ("label", "labels", "class", "classname", "classlabel", "category", "breed", "species", "target",
+              "diagnosis", "findinglabels"),
     "split": ("split", "set", "subset", "fold", "partition"),
 }  # fmt: skip
+KAGGLES = re.compile(r"([^.]+)\.\d+\.\w+")  # cat.0.jpg
 DELIMITERS = ",;\t"
 EXPECTED = "expected the columns file,label or file,label,split"
 
@@ -42,7 +44,8 @@ def by_table(folder: Path, table: Path, listing: Listing) -> Found:
     columns, rows = _read(table)
     names, problems = _columns(columns), Problems()
     if missing := [name for name in ("file", "label") if name not in names]:
-        raise ProjectError(f"{table}: {EXPECTED}; received {', '.join(map(repr, columns)) or 'none'}: no {missing[0]}")
+        found = ", ".join(map(repr, columns)) or "none"
+        raise ProjectError(f"{table}: {EXPECTED} in its first line; received {found}: no {missing[0]}")
     pictures = Pictures(folder, listing)
     places: dict[str, Path] = {}
     labels: set[str] = set()
@@ -65,14 +68,14 @@ def by_table(folder: Path, table: Path, listing: Listing) -> Found:
             if said_of.setdefault(path, (split, label)) != (split, label):
                 problems.add("files named twice, with different labels or splits", f"line {line} ({file})")
             inside = path.relative_to(folder).as_posix()
-            if split_of(label) and not split:  # a class called test is one that holds pictures, not folders
-                inside = inside.replace("/", "__")
             places[f"{split}/{label}/{inside}" if split else f"{label}/{inside}"] = path
     for same in alike(label for label in labels if not class_problem(label)):
         problems.add("labels that look the same: write them alike, or tell them apart", same)
     problems.raise_any(table)
     if not places:
         raise ProjectError(f"{table}: expected a row for each picture, below the header; found none")
+    if "split" not in names and any(map(split_of, labels)):  # a class may be called test: its folder is no split then
+        places = {f"train/{place}": path for place, path in places.items()}
     return Found(places, _notes(table, columns, names, len(listing.pictures) - len(said_of)))
 
 
@@ -81,34 +84,34 @@ class Pictures:
 
     def __init__(self, folder: Path, listing: Listing) -> None:
         self._folder, self._all = folder, {path.relative_to(folder).as_posix(): path for path in listing.pictures}
-        self._by_name: dict[str, list[Path]] = {}
-        for place, path in self._all.items():
-            for name in {place.rpartition(".")[0], path.name, path.stem}:
-                self._by_name.setdefault(name, []).append(path)
+        self._left_out = {path: reason for reason, paths in listing.left_out.files.items() for path in paths}
+        self._alike: dict[str, list[Path]] = {}
+        for path in listing.pictures:
+            for name in {path.name.lower(), path.stem.lower()}:
+                self._alike.setdefault(name, []).append(path)
 
     def find(self, file: str) -> tuple[Path | None, str | None]:
-        """The picture, or why there is none."""
+        """The picture, or why there is none: at this place, else the only one of this name, or of it without suffix, in
+        any folder and letter case."""
         inside = PurePosixPath(file)
         if inside.is_absolute() or ".." in inside.parts:
             return None, "files outside of the folder"
-        named = [self._all[str(inside)]] if str(inside) in self._all else self._by_name.get(str(inside), [])
-        if len(named) > 1:
-            return None, "names that several files have"
-        if not named:
-            there = (self._folder / file).is_file()
-            return None, "files that are no pictures" if there else "files that are not there"
+        if path := self._all.get(str(inside)):
+            return path, None
+        if (path := self._folder / file).is_file():
+            reason = self._left_out.get(path, UNSUITED)
+            return None, reason if reason in REASONS else f"files, each {reason}"
+        named = self._alike.get(inside.name.lower()) or self._alike.get(inside.stem.lower(), [])
+        if len(named) != 1:
+            return None, "names that several files have" if named else "files that are not there"
         return named[0], None
 
 
 def _columns(columns: list[str]) -> dict[str, str]:
     """{"file": the column that names files, "label": …, "split": …}, as far as they are there."""
-    known = {column.lower(): column for column in columns}
-    return {
-        what: known[name]
-        for what, names in COLUMNS.items()
-        for name in [next((n for n in names if n in known), "")]
-        if name
-    }
+    known = {re.sub("[^a-z]", "", column.lower()): column for column in columns}
+    found = {what: next((known[name] for name in names if name in known), None) for what, names in COLUMNS.items()}
+    return {what: column for what, column in found.items() if column is not None}
 
 
 def _notes(table: Path, columns: list[str], names: Mapping[str, str], left_out: int) -> list[str]:
@@ -122,44 +125,53 @@ def _notes(table: Path, columns: list[str], names: Mapping[str, str], left_out: 
     return notes
 
 
-def by_name(folder: Path, pictures: list[Path]) -> Found:
+def by_name(folders: Mapping[Path, str], pictures: list[Path]) -> Found:
     """The class is what a file's name has before its first dot, as on Kaggle: cat.0.jpg.
 
     Args:
-        folder: the one whose pictures are taken.
+        folders: those whose pictures are taken, each with its split, or with none if it is the only one.
         pictures: all there are.
 
     Raises:
         ProjectError: with the pictures whose names do not say it.
     """
-    here = [path for path in pictures if path.parent == folder]
-    unnamed = [path.name for path in here if path.name.count(".") < 2]
+    here = [path for path in pictures if path.parent in folders]
+    of = " and ".join(map(str, folders))
+    unnamed = [path.name for path in here if not KAGGLES.fullmatch(path.name)]
     if unnamed:
         raise ProjectError(
-            f"{folder}: expected two or more folders of images, one per class. All {len(here)} images lie in one"
-            f" folder, and {len(unnamed)} are not named CLASS.NUMBER.jpg either: {some(unnamed)}. Sort them into"
-            " folders, or name their classes in a table: --labels FILE.csv"
+            f"{of}: expected two or more folders of images, one per class. All {len(here)} images lie in one folder,"
+            f" and {len(unnamed)} are not named CLASS.NUMBER.jpg either: {some(unnamed)}. Sort them into folders, or"
+            " name their classes in a table: --labels FILE.csv"
         )
     problems = Problems()
-    labels = {path.name.partition(".")[0] for path in here}
-    for label in sorted(labels):
+    places: dict[str, Path] = {}
+    for path in here:
+        label, split = path.name.partition(".")[0], folders[path.parent]
+        places[f"{split}/{label}/{path.name}" if split else f"{label}/{path.name}"] = path
+    labels = sorted({path.name.partition(".")[0] for path in here})
+    for label in labels:
         if problem := class_problem(label):
             problems.add(problem, label)
     for same in alike(labels):
         problems.add("labels that look the same: write them alike, or tell them apart", same)
-    problems.raise_any(folder)
-    others = len(pictures) - len(here)
-    notes = [f"left out: {others} pictures of no class, beside {folder.name}/"] if others else []
-    return Found({f"{path.name.partition('.')[0]}/{path.name}": path for path in here}, notes)
+    problems.raise_any(of)
+    notes = [f"the beginnings of the files' names are taken as classes: {some(labels)}"]
+    if others := len(pictures) - len(here):
+        notes.append(
+            f"left out: {others} pictures of no class, beside {some([f'{folder.name}/' for folder in folders])}"
+        )
+    return Found(places, notes)
 
 
 def _read(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The columns, and the rows that are not empty, each with the number of its line."""
     content = table.read_bytes()
-    if kind := other_kind(content[:START]) if content else None:
-        raise ProjectError(f"{table}: expected a table of comma-separated values; it is {kind}. Save it as CSV")
+    if content.startswith((b"PK", b"\xd0\xcf")):
+        raise ProjectError(f"{table}: a workbook; save it as CSV UTF-8")
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")  # Excel's marks
+        text = re.sub(r"\Asep=.\r?\n", "", text)  # which only Excel reads
         header = text.partition("\n")[0]
         delimiter = max(DELIMITERS, key=header.count)
         reader = csv.DictReader(
@@ -169,5 +181,10 @@ def _read(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         reader.fieldnames = columns
         rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ProjectError(f"{table}: expected a table of comma-separated values in UTF-8 ({error})") from error
-    return columns, [(line, row) for line, row in rows if any(value for value in row.values())]
+        raise ProjectError(
+            f"{table}: expected a table of comma-separated values in UTF-8, which Excel calls CSV UTF-8 ({error})"
+        ) from error
+    for _, row in rows:
+        if not any(row.get(None, ())):  # too many values, which are none
+            row.pop(None, None)
+    return columns, [(line, row) for line, row in rows if any(row.values())]

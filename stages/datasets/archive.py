@@ -12,12 +12,13 @@ from typing import BinaryIO, cast
 from stages.datasets.names import is_portable, one_place
 from stages.ground.errors import ProjectError
 from stages.pictures.kinds import START, other_kind
-from stages.pictures.listing import SYSTEMS, LeftOut, why_not
-from stages.pictures.system_names import is_of_a_system
+from stages.pictures.listing import COPIES, LeftOut, by_name, why_not
+from stages.pictures.system_names import is_copy
 
 GIB = 1 << 30  # bytes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1  # a bit of a member's flags
+Member = tuple[zipfile.ZipInfo, PurePosixPath]  # with the path that it is written to
 LONGEST_PATH = 800  # bytes
 
 
@@ -37,7 +38,7 @@ def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> LeftO
     try:
         with zipfile.ZipFile(archive) as zipped:
             left_out = LeftOut()
-            for member, path in _checked(zipped, left_out, limit_gib):
+            for member, path in _checked(zipped, folder, left_out, limit_gib):
                 target = folder / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with zipped.open(member) as source, target.open("wb") as unpacked:
@@ -50,12 +51,10 @@ def unpack_pictures(archive: Path, folder: Path, limit_gib: float = 10) -> LeftO
         raise ProjectError(f"not a zip file that can be unpacked ({kind or error})") from error
 
 
-def _checked(
-    zipped: zipfile.ZipFile, left_out: LeftOut, limit_gib: float
-) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+def _checked(zipped: zipfile.ZipFile, folder: Path, left_out: LeftOut, limit_gib: float) -> list[Member]:
     """The pictures in it, with the paths that they are written to."""
     members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
-    pictures = [(member, _path(member.filename)) for member in members if _wanted(zipped, member, left_out)]
+    pictures = [(member, _path(member.filename)) for member in members if _wanted(zipped, member, folder, left_out)]
     if not pictures:
         raise ProjectError(
             f"no pictures among its {len(members)} files{''.join(f'; {line}' for line in left_out.lines())}"
@@ -85,16 +84,16 @@ def _checked(
     return pictures
 
 
-def _wanted(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, left_out: LeftOut) -> bool:
+def _wanted(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left_out: LeftOut) -> bool:
     path = _path(member.filename)
-    for part in path.parts:
-        if is_of_a_system(part):
-            left_out.add(SYSTEMS, PurePosixPath(part))
+    for number, part in enumerate(path.parts, start=1):
+        if reason := by_name(PurePosixPath(part)) or (COPIES if number == len(path.parts) and is_copy(part) else None):
+            left_out.add(reason, folder.joinpath(*path.parts[:number]))
             return False
     readable = not member.flag_bits & ENCRYPTED and member.compress_type in METHODS
     reason = why_not(path, lambda: cast("BinaryIO", zipped.open(member) if readable else io.BytesIO()))
     if reason:
-        left_out.add(reason, path)
+        left_out.add(reason, folder / path)
     return reason is None
 
 

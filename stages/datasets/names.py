@@ -12,6 +12,9 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
 }
 ALIKE = str.maketrans("аеорсухіјѕԁһԛԝαορυνικτχ", "aeopcyxijsdhqwaopuviktx")  # small Cyrillic and Greek letters
 
+VARIANTS = {chr(code) for code in range(0xFE00, 0xFE10)}  # of how the letter before is drawn, such as with colour
+QUOTES = dict.fromkeys("\u2018\u2019\u00b4`", "'")
+
 
 def is_portable(name: str) -> bool:
     """Whether a file or folder of this name gets just this name everywhere; Windows drops dots and spaces at its end,
@@ -38,10 +41,16 @@ def class_problem(name: str) -> str | None:
 
 
 def look(name: str) -> str:
-    """The same for all names that a person takes for one: by letter case, accents and widths, letters of other scripts
-    that look alike, marks that do not show, and what stands between words."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    return re.sub(r"[\s_.-]+", " ", shown.casefold().translate(ALIKE)).strip()
+    """The same for all names that a person takes for one.
+
+    By letter case and width, how accents, dashes and quotes are written, letters of other scripts that look alike,
+    marks that do not show, and what stands between words.
+    """
+    shown = "".join(
+        c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf" and c not in VARIANTS
+    )
+    plain = "".join("-" if unicodedata.category(c) == "Pd" else QUOTES.get(c, c) for c in shown)
+    return re.sub(r"(?<=\w)[\s_.-]+(?=\w)|[\s_]+", " ", plain.casefold().translate(ALIKE)).strip(" ") or plain
 
 
 def alike(names: Iterable[str]) -> list[str]:

@@ -7,9 +7,21 @@ from typing import BinaryIO
 import numpy as np
 
 from stages.ground.errors import some
-from stages.pictures.picture import Values, check_suited, decoded, has_alpha, is_deep, is_transparent, to_picture
+from stages.pictures.picture import (
+    UnusableError,
+    Values,
+    check_suited,
+    decoded,
+    has_alpha,
+    is_deep,
+    is_transparent,
+    to_picture,
+)
 
 WHITES = (1, 255, 1023, 4095, 16383, 65535)  # of shares, and of 8 to 16 bits, as cameras and scanners have them
+FILL = 1e30  # floating point numbers beyond it say that there is no value
+OUTSIDE = 0.001  # of a picture's values, at either end: a hot pixel is not to set the range for all
+UNSEEN = 0.005  # … nor to hide that the rest is dark
 ONE_COLOUR = 2 / 255  # of the range from black to white; that much is a scanner's noise
 SMALL_PART = 1 / 8
 LOST = 2  # one side over the other, at which the middle square has half of the area
@@ -18,23 +30,15 @@ LOST = 2  # one side over the other, at which the middle square has half of the 
 @dataclass(frozen=True)
 class Examined:
     size: tuple[int, int]  # width and height in pixels, upright
-    least: float  # of its values, in any channel, as the file has them
-    greatest: float
     deep: bool  # of more than 8 bits, or floating point numbers: its values need a range
-    transparent: bool  # everywhere
+    extremes: tuple[float, float]  # its least and greatest value, in any channel; of deep ones without OUTSIDE
+    most: tuple[float, float]  # the same of how bright it is, without UNSEEN
+    transparent: bool  # as good as everywhere
     pages: int
 
     @property
     def long(self) -> bool:
         return max(self.size) > LOST * min(self.size)
-
-    def contrast(self, values: Values | None) -> float:
-        """What it uses of the range from black to white, 0 to 1."""
-        if not self.deep:
-            return (self.greatest - self.least) / 255
-        assert values is not None  # where one picture is deep, there are some
-        low, high = (min(max(of, values.black), values.white) for of in (self.least, self.greatest))
-        return (high - low) / (values.white - values.black)
 
 
 def examine(file: BinaryIO, name: str) -> Examined:
@@ -45,28 +49,46 @@ def examine(file: BinaryIO, name: str) -> Examined:
     """
     with decoded(file, name) as image:
         pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        if not is_deep(image):
-            alpha = has_alpha(image)
-            picture = to_picture(image)
-            shown = np.asarray(picture)
-            least, greatest = float(shown.min()), float(shown.max())
-            transparent = alpha and is_transparent(image)
-            return Examined(picture.size, least, greatest, False, transparent, pages)
-        check_suited(image)
-        pixels = np.asarray(image)
-        finite = pixels[np.isfinite(pixels)]
-        if not finite.size:
-            raise ValueError("no pixel is a number")
-        return Examined(image.size, float(finite.min()), float(finite.max()), True, False, pages)
+        if is_deep(image):
+            check_suited(image)
+            pixels = np.asarray(image)
+            known = pixels[np.isfinite(pixels) & (np.abs(pixels) < FILL)]
+            if not known.size:
+                raise UnusableError("no pixel is a number")
+            return Examined(image.size, True, within(known, OUTSIDE), within(known, UNSEEN), False, pages)
+        alpha = has_alpha(image)
+        picture = to_picture(image)
+        shown = np.asarray(picture)
+        extremes = float(shown.min()), float(shown.max())
+        bright = np.cumsum(picture.convert("L").histogram()) / (picture.width * picture.height)
+        most = float(np.searchsorted(bright, UNSEEN)), float(np.searchsorted(bright, 1 - UNSEEN))
+        return Examined(picture.size, False, extremes, most, alpha and is_transparent(image), pages)
+
+
+def within(values: np.ndarray, share: float) -> tuple[float, float]:
+    """The least and the greatest of them, but for this share at either end."""
+    low, high = np.quantile(values, [share, 1 - share], method="nearest")
+    return float(low), float(high)
+
+
+def contrast(of: tuple[float, float], values: Values | None) -> float:
+    """What the values in between take of the range from black to white, 0 to 1; `values` where they need a range."""
+    black, white = (values.black, values.white) if values else (0, 255)
+    low, high = (min(max(value, black), white) for value in of)
+    return (high - low) / (white - black)
 
 
 def shared_values(examined: Mapping[str, Examined]) -> Values | None:
     """The range of those pictures that have more than 8 bits: from 0 to the brightest that such a file can have, or
-    from the least to the greatest value where some are below 0 or above 16 bits. None where no picture needs it."""
-    deep = [of for of in examined.values() if of.deep]
+    from the least to the greatest value where some are below 0 or above 16 bits. None where no picture needs it.
+
+    `examined` by place: test images, which are looked at once, count only where there are no others.
+    """
+    deep = {place: of.extremes for place, of in examined.items() if of.deep}
     if not deep:
         return None
-    least, greatest = min(of.least for of in deep), max(of.greatest for of in deep)
+    found = [of for place, of in deep.items() if not place.startswith("test/")] or list(deep.values())
+    least, greatest = min(low for low, _ in found), max(high for _, high in found)
     if least >= 0 and greatest <= WHITES[-1]:
         return Values(0, next(white for white in WHITES if white >= greatest))
     return Values(least, greatest if greatest > least else least + 1)
@@ -80,9 +102,10 @@ def remarks(examined: Mapping[str, Examined], values: Values | None) -> list[str
             f"{len(deep)} pictures have more than 8 bits: of all of them, {values.black:g} becomes black and"
             f" {values.white:g} white ({some(deep, 2)}); values: [black, white] in the data set's entry says otherwise"
         )
-    contrasts = {name: of.contrast(values) for name, of in examined.items()}
-    empty = [name for name, contrast in contrasts.items() if contrast <= ONE_COLOUR]
-    dim = [name for name, contrast in contrasts.items() if ONE_COLOUR < contrast < SMALL_PART]
+    own = {name: values if of.deep else None for name, of in examined.items()}
+    empty = [name for name, of in examined.items() if contrast(of.extremes, own[name]) <= ONE_COLOUR]
+    seen = {name: contrast(of.most, own[name]) for name, of in examined.items()}
+    dim = [name for name, share in seen.items() if share < SMALL_PART and name not in set(empty)]
     long = [name for name, of in examined.items() if of.long]
     transparent = [name for name, of in examined.items() if of.transparent]
     several = [name for name, of in examined.items() if of.pages > 1]

@@ -28,10 +28,11 @@ SUFFIXES = frozenset(
         ".j2k",
     ]
 )
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")  # Pillow's names
 RAW_SUFFIXES = frozenset(
     [".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"]
 )  # many are TIFF inside
+ICLOUD = "a file that iCloud keeps elsewhere: have it downloaded"
 RAW = "a camera's raw file: develop it to JPEG"
 START = 512  # bytes
 
@@ -41,8 +42,14 @@ STARTS = (  # of files, with what such a file is and what would make a picture o
         rb"(\.\./)*\.git/annex/|/annex/objects/",
         "a pointer of git-annex, not the file itself: run git annex get",
     ),
-    (rb".{4}ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", "a HEIC picture: convert it to JPEG, as heif-convert does"),
-    (rb".{4}ftyp|RIFF.{4}AVI |\x1aE\xdf\xa3", "a video: take still pictures out of it, as ffmpeg does"),
+    (
+        rb".{4}ftyp(heic|heix|hevc|hevx|heim|heis|heif|mif1|msf1)",
+        "a HEIC picture: convert it to JPEG, as heif-convert does",
+    ),
+    (
+        rb".{4}ftyp(iso|mp4|m4v|qt|avc1|3g|dash|msnv)|RIFF.{4}AVI |\x1aE\xdf\xa3",
+        "a video: take still pictures out of it, as ffmpeg does",
+    ),
     (rb"\s*<(!doctype html|html)", "a web page, not the file itself: download it anew"),
     (rb"\s*(<\?xml.*)?<svg", "a drawing in SVG: export it as PNG"),
     (rb"%PDF", "a PDF file: export its pages as PNG"),
@@ -50,7 +57,7 @@ STARTS = (  # of files, with what such a file is and what would make a picture o
     (rb".{128}DICM", "a DICOM file: export it as PNG of 16 bits"),
     (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf|BZh|\xfd7zXZ|.{257}ustar", "an archive: unpack it first"),
     (
-        rb"\0{512}",
+        rb"\0+\Z",
         "nothing but zeros, as a copy that was cut off or a file that a cloud keeps elsewhere: have it fetched whole",
     ),
     (rb"\Z", "empty, as a copy that was cut off or a file that a cloud keeps elsewhere: have it fetched whole"),

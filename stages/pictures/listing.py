@@ -11,15 +11,16 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from stages.ground.errors import some
-from stages.pictures.kinds import RAW, RAW_SUFFIXES, START, is_called_picture, is_picture, other_kind
-from stages.pictures.system_names import is_of_a_system
+from stages.pictures.kinds import ICLOUD, RAW, RAW_SUFFIXES, START, is_called_picture, is_picture, other_kind
+from stages.pictures.system_names import is_copy, is_of_a_system
 
 SYSTEMS = "files and folders that are hidden or a system's"
 NOWHERE = "links to nowhere"
 LOOPS = "links to a folder that they are in"
+COPIES = "files that programs kept of others, or did not finish"
 UNREADABLE = "files that cannot be read"
 UNSUITED = "files that are no pictures"
-REASONS = (SYSTEMS, NOWHERE, LOOPS, UNREADABLE, UNSUITED)  # beside those that tell what a file is
+REASONS = (SYSTEMS, NOWHERE, LOOPS, COPIES, UNREADABLE, UNSUITED)  # beside those that tell what a file is
 
 
 @dataclass
@@ -35,7 +36,7 @@ class LeftOut:
         """For the user, one for each reason; of what is no picture, the suffixes say enough."""
         lines = []
         for reason, paths in sorted(self.files.items()):
-            shown = some([path.name for path in paths])
+            shown = some(["/".join(path.parts[-2:]) for path in paths])
             if reason in (UNSUITED, SYSTEMS):
                 counts = Counter((path.suffix if reason == UNSUITED else path.name) or "no suffix" for path in paths)
                 shown = some([f"{count} {name}" for name, count in counts.most_common()], most=8)
@@ -107,20 +108,30 @@ def files_below(
     """All files below `folder` that are the user's; `above`: the real folders that it lies in."""
     above = (*above, folder.resolve())
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         on_error(error)
         return
     for entry in entries:
         path = Path(entry.path)
-        if is_of_a_system(entry.name):
-            left_out.add(SYSTEMS, path)
-        elif entry.is_dir():
-            if entry.is_symlink() and path.resolve() in above:
-                left_out.add(LOOPS, path)
-            else:
-                yield from files_below(path, left_out, on_error, above)
-        elif entry.is_file():
+        is_link, is_folder, is_file = entry.is_symlink(), path.is_dir(), path.is_file()
+        if reason := by_name(path):
+            left_out.add(reason, path)
+        elif is_folder and is_link and path.resolve() in above:
+            left_out.add(LOOPS, path)
+        elif is_folder:
+            yield from files_below(path, left_out, on_error, above)
+        elif is_file and is_copy(entry.name):
+            left_out.add(COPIES, path)
+        elif is_file:
             yield path
-        elif entry.is_symlink():
-            left_out.add(NOWHERE, path)
+        else:
+            left_out.add(NOWHERE if is_link else UNREADABLE, path)
+
+
+def by_name(path: PurePath) -> str | None:
+    """Why a file or folder of this name is passed over, whatever it holds."""
+    if path.name.endswith(".icloud"):
+        return ICLOUD
+    return SYSTEMS if is_of_a_system(path.name) else None

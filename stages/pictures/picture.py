@@ -21,6 +21,7 @@ from stages.pictures.kinds import FORMATS, RAW, RAW_SUFFIXES, START, other_kind
 Picture = TypeVar("Picture")
 Result = TypeVar("Result")
 
+TRANSPARENT = 0.999  # of its pixels
 MOST_ELONGATED = 50  # one side over the other; the shorter one is enlarged, and the other with it
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -222,8 +223,9 @@ def _to_rgb(image: Image.Image, values: Values | None) -> Image.Image:
 
 
 def is_transparent(image: Image.Image) -> bool:
-    """Everywhere; of an image with alpha."""
-    return image.convert("RGBA").getchannel("A").getextrema() == (0, 0)
+    """As good as everywhere; of an image with alpha."""
+    alpha = image.convert("RGBA").getchannel("A").histogram()
+    return sum(alpha[:2]) >= TRANSPARENT * sum(alpha)
 
 
 def has_alpha(image: Image.Image) -> bool:

@@ -26,6 +26,14 @@ NAMES = frozenset(
 )
 
 
+COPIES = ("~", ".bak", ".tmp", ".orig", "_original", ".crdownload", ".part")  # at the end of a file's name
+
+
+def is_copy(name: str) -> bool:
+    """Whether a file is what an editor kept of another, or the beginning of a download."""
+    return name.lower().endswith(COPIES)
+
+
 def is_of_a_system(name: str) -> bool:
     """Of one file or folder, without the folders above it."""
     hidden = name.startswith((".", "~$")) and name.strip(". ")  # ".." is something else
