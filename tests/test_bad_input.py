@@ -403,7 +403,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "floats that are no numbers": (
         STAGES[1],
         own_images(lambda: Image.new("F", (9, 9), float("nan")).save(FIRST, "TIFF")),
-        "discs.0.png: not a whole picture",
+        "discs.0.png: no pixel is a number",
     ),
     "a range that is none": (
         STAGES[1],
