@@ -13,7 +13,7 @@ import pytest
 from scripts.reporting.graph import LOCK, RWLOCK
 from tests.conftest import Project, clean_environment, wait_for
 
-KILLS = 10
+KILLS = 5
 
 
 def fresh_copy(small_project: Project, folder: Path) -> Project:
