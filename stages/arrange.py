@@ -8,8 +8,8 @@ Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test image
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from stages.datasets.layout import SPLITS, read_layout
@@ -41,10 +41,9 @@ def main(dataset: str) -> None:
     plan, notes = (locate(settings.manifest, raw), []) if settings.manifest else arrangement(raw, settings)
     check_classes(raw, plan)
     with written_whole(target) as folder:
-        copied = copy_pictures(raw, plan, folder, runtime)
+        examined = copy_pictures(raw, plan, folder, runtime)
         if not settings.allow_duplicates:
-            check_leaks(raw, {place: of.sha256 for place, of in copied.items()})
-        examined = {place: of.examined for place, of in copied.items()}
+            check_leaks(raw, examined)
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
@@ -149,15 +148,7 @@ def check_names(raw: Path, plan: dict[str, Path], classes: set[str]) -> None:
     problems.raise_any(raw)
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What there is to know of a picture."""
-
-    sha256: str
-    examined: Examined
-
-
-def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runtime) -> dict[str, Looked]:
+def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runtime) -> dict[str, Examined]:
     """Copy each picture to its place below `folder`, once it is decoded whole: {place: what it is}.
 
     All that this does to one follows at once, so that the disk is asked for it once, however many there are.
@@ -168,8 +159,8 @@ def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runti
     for parent in {(folder / place).parent for place in plan}:
         parent.mkdir(parents=True, exist_ok=True)
 
-    def copy(place: str) -> Looked:
-        found = look(plan[place])
+    def copy(place: str) -> Examined:
+        found = examine(plan[place])
         shutil.copyfile(plan[place], folder / place)
         return found
 
@@ -179,24 +170,14 @@ def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runti
         raise ProjectError(f"{raw}: {error}") from error
 
 
-def look(source: Path) -> Looked:
-    try:
-        with source.open("rb") as file:
-            examined = examine(file, str(source))
-            file.seek(0)
-            return Looked(hashlib.file_digest(file, "sha256").hexdigest(), examined)
-    except OSError as error:
-        raise ProjectError(f"{source}: {error.strerror}") from error
-
-
-def check_leaks(raw: Path, digests: dict[str, str], or_else: str = ALLOW) -> None:
+def check_leaks(raw: Path, examined: Mapping[str, Examined], or_else: str = ALLOW) -> None:
     """A picture that trains must not be among those that the training is judged by.
 
-    `digests` has each place's SHA-256.
+    `examined` by place.
     """
     places: dict[str, dict[str, str]] = {}
-    for place, digest in digests.items():
-        places.setdefault(digest, {})[place.partition("/")[0]] = place
+    for place, of in examined.items():
+        places.setdefault(of.sha256, {})[place.partition("/")[0]] = place
     leaks = sorted([found[split] for split in SPLITS if split in found] for found in places.values() if len(found) > 1)
     if leaks:
         shown = some([" is ".join(leak) for leak in leaks])

@@ -13,8 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.datasets.settings import Dataset, DatasetName
-from stages.fetching.fetch import file_name, is_address
-from stages.fetching.settings import Download
+from stages.fetching.settings import Download, file_name, is_address
 from stages.ground.params import PARAMS_FILE, Name, Strict, checked, read_params
 from stages.ground.runtime import Runtime
 from stages.heads.settings import LearningCurve

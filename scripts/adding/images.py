@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.adding.entry import add_entry
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
-from stages.arrange import Looked, arrangement, check_classes, check_leaks, look
+from stages.arrange import arrangement, check_classes, check_leaks
 from stages.datasets.archive import unpack_pictures
 from stages.datasets.layout import read_layout, split_of
 from stages.datasets.settings import Dataset, dataset_name
@@ -20,6 +20,7 @@ from stages.ground.errors import ProjectError
 from stages.ground.files import remove, written_whole
 from stages.ground.params import PARAMS_FILE
 from stages.ground.runtime import Runtime
+from stages.pictures.examined import Examined, examine
 from stages.pictures.listing import LeftOut, Listing, list_folder
 from stages.pictures.picture import of_each
 from stages.settings import Params, load_params
@@ -48,21 +49,18 @@ def add_images(
     check_free(name, source, params)
     raw, settings = paths.raw(name), Dataset()
     with folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out), naming(folder, source):
-        listing = list_folder(folder)
-        for reason, files in left_out.files.items():
-            listing.left_out.files[reason] += files
+        listing = list_folder(folder, left_out=left_out)
         found = by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
         with written_whole(raw) as part, naming(part, source):
             for place, path in found.places.items():
                 (part / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, part / place)
-            looked_at = look_at(part, [part / place for place in found.places], params.runtime)
+            examined = examine_all(part, [part / place for place in found.places], params.runtime)
             plan, notes = arrangement(part, settings)
             check_classes(part, plan)
-            pictures = {place: looked_at[path] for place, path in plan.items()}
-            digests = {place: of.sha256 for place, of in pictures.items()}
+            pictures = {place: examined[path] for place, path in plan.items()}
             if not allow_duplicates:
-                check_leaks(part, digests, "add them with --allow-duplicates")
+                check_leaks(part, pictures, "add them with --allow-duplicates")
             lines = list(survey(name, pictures, params.variants))
     try:
         versioned = version(raw)
@@ -150,14 +148,14 @@ def unsorted(pictures: list[Path]) -> dict[Path, str] | None:
     return None if unnamed & taken.keys() or len(set(taken.values())) < len(taken) else taken
 
 
-def look_at(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Path, Looked]:
+def examine_all(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Path, Examined]:
     """What arrange will find of each picture, below `folder`.
 
     Raises:
         ProjectError: pictures cannot be used; they are named.
     """
     try:
-        return dict(zip(pictures, of_each(pictures, look, runtime), strict=True))
+        return dict(zip(pictures, of_each(pictures, examine, runtime), strict=True))
     except ProjectError as error:
         raise ProjectError(f"{folder}: {error}") from error
 

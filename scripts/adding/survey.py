@@ -3,24 +3,23 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from stages.arrange import Looked, imbalance, summary
+from stages.arrange import imbalance, summary
 from stages.ground.errors import some
-from stages.pictures.examined import remarks, shared_values
+from stages.pictures.examined import Examined, remarks, shared_values
 from stages.recipes.variant import Variant
 from stages.statistics.inference import wilson_interval
 
 
-def survey(dataset: str, pictures: dict[str, Looked], variants: dict[str, Variant]) -> Iterator[str]:
+def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Variant]) -> Iterator[str]:
     """Lines on the images at these places, as arrange takes them: "SPLIT/CLASS/FILE"."""
     classes = {place.split("/")[1] for place in pictures}
     yield f"{len(pictures)} images of {len(classes)} classes; data/{dataset} will be:"
     yield summary(dataset, pictures)
-    by_area = sorted((of.examined.size for of in pictures.values()), key=lambda size: (size[0] * size[1], size))
+    by_area = sorted((of.size for of in pictures.values()), key=lambda size: (size[0] * size[1], size))
     smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
     yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
     yield from copies({place: of.sha256 for place, of in pictures.items()})
-    examined = {place: of.examined for place, of in pictures.items()}
-    yield from remarks(examined, shared_values(examined))
+    yield from remarks(pictures, shared_values(pictures))
     yield trust(sum(place.startswith("val/") for place in pictures))
     if warning := imbalance(pictures):
         yield warning

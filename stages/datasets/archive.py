@@ -12,8 +12,7 @@ from typing import BinaryIO, cast
 from stages.datasets.names import is_portable, one_place
 from stages.ground.errors import ProjectError
 from stages.pictures.kinds import START, other_kind
-from stages.pictures.listing import COPIES, LeftOut, by_name, why_not
-from stages.pictures.system_names import is_copy
+from stages.pictures.listing import LeftOut, passed_over, why_not
 
 GIB = 1 << 30  # bytes
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -56,9 +55,7 @@ def _checked(zipped: zipfile.ZipFile, folder: Path, left_out: LeftOut, limit_gib
     members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
     pictures = [(member, _path(member.filename)) for member in members if _wanted(zipped, member, folder, left_out)]
     if not pictures:
-        raise ProjectError(
-            f"no pictures among its {len(members)} files{''.join(f'; {line}' for line in left_out.lines())}"
-        )
+        raise ProjectError("; ".join([f"no pictures among its {len(members)} files", *left_out.lines()]))
     names: dict[PurePosixPath, str] = {}
     for member, path in pictures:
         if problem := _problem(member, path):
@@ -87,7 +84,7 @@ def _checked(zipped: zipfile.ZipFile, folder: Path, left_out: LeftOut, limit_gib
 def _wanted(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left_out: LeftOut) -> bool:
     path = _path(member.filename)
     for number, part in enumerate(path.parts, start=1):
-        if reason := by_name(PurePosixPath(part)) or (COPIES if number == len(path.parts) and is_copy(part) else None):
+        if reason := passed_over(part, is_file=number == len(path.parts)):
             left_out.add(reason, folder.joinpath(*path.parts[:number]))
             return False
     readable = not member.flag_bits & ENCRYPTED and member.compress_type in METHODS

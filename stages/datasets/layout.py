@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages.datasets.tree import Tree
 from stages.ground.errors import ProjectError, some
-from stages.pictures.listing import NOWHERE, REASONS, UNREADABLE, Listing
+from stages.pictures.listing import NOWHERE, REASONS, UNREADABLE, Listing, described
 
 SPLITS = ("train", "val", "test")
 WORDS = {
@@ -68,11 +68,11 @@ def read_layout(folder: Path, listing: Listing, chosen: Mapping[str, str] | None
     named = chosen_splits(tree, chosen) if chosen else named_splits(tree)
     if named:
         return of_splits(tree, named, notes)
+    note_beside(tree, notes)
     if turned := classes_of_splits(tree):
         return Layout(tree.path, turned, {}, [*notes, "the folders in each class's folder are taken as its splits"])
     check_are_classes(tree)
-    check_classes(tree.folders, tree, notes)
-    note_beside(tree, notes)
+    check_classes(tree, notes)
     note_masks(tree, notes)
     places = {place: path for name, inner in tree.folders.items() for place, path in inner.places(name).items()}
     return Layout(tree.path, {}, places, notes)
@@ -90,7 +90,7 @@ def of_splits(tree: Tree, named: Mapping[str, str], notes: list[str]) -> Layout:
             of = tree.folders[name]
             while not of.loose and (inner := of.only()):  # seg_train/seg_train/
                 of = inner
-            check_classes(of.folders, of, notes)
+            check_classes(of, notes)
             note_beside(of, notes)
             for of_class, inner in of.folders.items():
                 for place, path in inner.places(of_class).items():
@@ -141,14 +141,12 @@ def named_splits(tree: Tree) -> dict[str, str]:
                 f"{tree.path}: {' and '.join(f'{name}/' for name in same)} are both {split}; keep one of them, or say"
                 f" which are which: {options(tree)}"
             )
-    others = [name for name in tree.folders if name not in splits and not likely_split(name)]
-    if splits and set(splits.values()) == {"train"} and others and not any(map(split_of, others)):
-        unlabelled = [name for name in tree.folders if name not in splits and likely_split(name)]
-        if not unlabelled:
-            raise ProjectError(
-                f"{tree.path}: {some([*splits])} holds folders, as a split does, and lies beside {some(others)}, which"
-                f" may be classes: take one kind out, or say --split {next(iter(splits))}=train to leave those out"
-            )
+    others = [name for name in tree.folders if name not in splits]
+    if [*splits.values()] == ["train"] and others and not any(map(likely_split, others)):
+        raise ProjectError(
+            f"{tree.path}: {some([*splits])} holds folders, as a split does, and lies beside {some(others)}, which may"
+            f" be classes: take one kind out, or say --split {next(iter(splits))}=train to leave those out"
+        )
     return splits
 
 
@@ -207,18 +205,13 @@ def check_are_classes(tree: Tree) -> None:
         )
 
 
-def check_classes(folders: Mapping[str, Tree], tree: Tree, notes: list[str]) -> None:
-    """See whether these are classes, and say which of them hold folders.
+def check_classes(tree: Tree, notes: list[str]) -> None:
+    """See whether the folders in it are classes, and say which of them hold folders.
 
     Raises:
-        ProjectError: several hold folders of one name, one holds splits, or one has lost all its pictures.
+        ProjectError: several hold folders of one name, or one holds splits.
     """
-    for name, reasons in tree.barren.items():
-        for reason, count in reasons.items():
-            if reason not in REASONS or reason in (NOWHERE, UNREADABLE):
-                what = reason if reason in REASONS else f"files, each {reason}"
-                raise ProjectError(f"{tree.path / name}: no picture, but {count} {what}")
-    holders = {name: of for name, of in folders.items() if of.folders and not of.loose}
+    holders = {name: of for name, of in tree.folders.items() if of.folders and not of.loose}
     for name, of in holders.items():
         if any(split_of(inner) and deep.folders for inner, deep in of.folders.items()):
             raise ProjectError(f"{tree.path}: {name}/ holds the folders of splits: give the folder {name} alone")
@@ -229,12 +222,20 @@ def check_classes(folders: Mapping[str, Tree], tree: Tree, notes: list[str]) -> 
             f" they may be no classes. If they are splits, say which are which: {options(tree)}; if they are classes,"
             " put their pictures into them, not into folders in them"
         )
-    if merged := [f"{name}/ ({some([*of.folders], 3)})" for name, of in folders.items() if len(of.folders) > 1]:
+    if merged := [f"{name}/ ({some([*of.folders], 3)})" for name, of in tree.folders.items() if len(of.folders) > 1]:
         notes.append(f"note: folders in a class's folder are one class with it: {some(merged)}")
 
 
 def note_beside(tree: Tree, notes: list[str]) -> None:
-    """What is left out in a folder of classes or of splits."""
+    """What is left out in a folder of classes or of splits.
+
+    Raises:
+        ProjectError: a class that would be missed: of files alone that people take for pictures.
+    """
+    for name, reasons in tree.barren.items():
+        for reason, count in reasons.items():
+            if reason not in REASONS or reason in (NOWHERE, UNREADABLE):
+                raise ProjectError(f"{tree.path / name}: no picture, but {count} {described(reason)}")
     if tree.loose:
         names = some([path.name for path in tree.loose])
         notes.append(f"left out: {len(tree.loose)} pictures of {tree.path.name}/, in none of its folders ({names})")

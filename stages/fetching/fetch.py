@@ -12,10 +12,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from stages.fetching.http_download import download
+from stages.fetching.settings import file_name, is_address
 from stages.ground.errors import ProjectError, UnreachableError
 
 ADVICE = "Check the network, or put the file into a folder and name that folder in the environment variable DATA_MIRROR"
@@ -61,18 +61,8 @@ def _mirrored(entry: str, urls: Sequence[str]) -> list[str]:
     return own or [f"{mirror}/{name}" for name in names]
 
 
-def file_name(url: str) -> str:
-    """Of what an address, a path or a place in a package leads to."""
-    path = urlsplit(url).path if is_address(url) else url
-    return unquote(PurePosixPath(path).name)
-
-
 def _remote(urls: Sequence[str]) -> bool:
     return any(is_address(url) or url.startswith("pypi:") for url in urls)
-
-
-def is_address(url: str) -> bool:
-    return url.startswith(("http://", "https://"))
 
 
 def _get(url: str, folder: Path, progress: bool) -> Path:

@@ -1,10 +1,12 @@
 """What is to be said of pictures before they are trained on: empty ones, dark ones, long ones, and their range."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from stages.ground.errors import some
 from stages.pictures.picture import (
@@ -29,6 +31,7 @@ LOST = 2  # one side over the other, at which the middle square has half of the 
 
 @dataclass(frozen=True)
 class Examined:
+    sha256: str
     size: tuple[int, int]  # width and height in pixels, upright
     deep: bool  # of more than 8 bits, or floating point numbers: its values need a range
     extremes: tuple[float, float]  # its least and greatest value, in any channel; of deep ones without OUTSIDE
@@ -41,28 +44,38 @@ class Examined:
         return max(self.size) > LOST * min(self.size)
 
 
-def examine(file: BinaryIO, name: str) -> Examined:
-    """Decode the picture whole.
+def examine(path: Path) -> Examined:
+    """Decode the picture whole, and digest its file.
 
     Raises:
-        UnusableError: as open_picture does, but for floating point numbers.
+        UnusableError: as open_picture does, but for floating point numbers; or the system does not let it be opened.
     """
-    with decoded(file, name) as image:
-        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        if is_deep(image):
-            check_suited(image)
-            pixels = np.asarray(image)
-            known = pixels[np.isfinite(pixels) & (np.abs(pixels) < FILL)]
-            if not known.size:
-                raise UnusableError("no pixel is a number")
-            return Examined(image.size, True, within(known, OUTSIDE), within(known, UNSEEN), False, pages)
-        alpha = has_alpha(image)
-        picture = to_picture(image)
-        shown = np.asarray(picture)
-        extremes = float(shown.min()), float(shown.max())
-        bright = np.cumsum(picture.convert("L").histogram()) / (picture.width * picture.height)
-        most = float(np.searchsorted(bright, UNSEEN)), float(np.searchsorted(bright, 1 - UNSEEN))
-        return Examined(picture.size, False, extremes, most, alpha and is_transparent(image), pages)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            with decoded(file, str(path)) as image:
+                return _examined(digest, image)
+    except OSError as error:
+        raise UnusableError(str(error.strerror), name=str(path)) from error
+
+
+def _examined(digest: str, image: Image.Image) -> Examined:
+    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    if is_deep(image):
+        check_suited(image)
+        pixels = np.asarray(image)
+        known = pixels[np.isfinite(pixels) & (np.abs(pixels) < FILL)]
+        if not known.size:
+            raise UnusableError("no pixel is a number")
+        return Examined(digest, image.size, True, within(known, OUTSIDE), within(known, UNSEEN), False, pages)
+    alpha = has_alpha(image)
+    picture = to_picture(image)
+    shown = np.asarray(picture)
+    extremes = float(shown.min()), float(shown.max())
+    bright = np.cumsum(picture.convert("L").histogram()) / (picture.width * picture.height)
+    most = float(np.searchsorted(bright, UNSEEN)), float(np.searchsorted(bright, 1 - UNSEEN))
+    return Examined(digest, picture.size, False, extremes, most, alpha and is_transparent(image), pages)
 
 
 def within(values: np.ndarray, share: float) -> tuple[float, float]:

@@ -23,6 +23,11 @@ UNSUITED = "files that are no pictures"
 REASONS = (SYSTEMS, NOWHERE, LOOPS, COPIES, UNREADABLE, UNSUITED)  # beside those that tell what a file is
 
 
+def described(reason: str) -> str:
+    """Several files that are left out for it, after their number."""
+    return reason if reason in REASONS else f"files, each {reason}"
+
+
 @dataclass
 class LeftOut:
     """What is left out, by reason: counted, and named as far as a line allows."""
@@ -40,8 +45,7 @@ class LeftOut:
             if reason in (UNSUITED, SYSTEMS):
                 counts = Counter((path.suffix if reason == UNSUITED else path.name) or "no suffix" for path in paths)
                 shown = some([f"{count} {name}" for name, count in counts.most_common()], most=8)
-            what = reason if reason in REASONS else f"files, each {reason}"
-            lines.append(f"left out: {len(paths)} {what} ({shown})")
+            lines.append(f"left out: {len(paths)} {described(reason)} ({shown})")
         return lines
 
 
@@ -57,14 +61,15 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def list_folder(folder: Path, on_error: Callable[[OSError], None] = _raise) -> Listing:
+def list_folder(folder: Path, on_error: Callable[[OSError], None] = _raise, left_out: LeftOut | None = None) -> Listing:
     """Links are followed, as torchvision's ImageFolder does, but for those that lead into a circle.
 
     Args:
         folder: which is looked through, with all folders in it.
         on_error: is told of each folder that cannot be read.
+        left_out: before, of what came into the folder.
     """
-    listing = Listing()
+    listing = Listing(left_out=left_out or LeftOut())
     for path in files_below(folder, listing.left_out, on_error):
         if (reason := why_not(path, partial(_opened, path))) is None:
             listing.pictures.append(path)
@@ -115,23 +120,26 @@ def files_below(
         return
     for entry in entries:
         path = Path(entry.path)
-        is_link, is_folder, is_file = entry.is_symlink(), path.is_dir(), path.is_file()
-        if reason := by_name(path):
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError:  # a link to itself
+            is_folder = is_file = False
+        if reason := passed_over(entry.name, is_file):
             left_out.add(reason, path)
-        elif is_folder and is_link and path.resolve() in above:
+        elif is_folder and entry.is_symlink() and path.resolve() in above:
             left_out.add(LOOPS, path)
         elif is_folder:
             yield from files_below(path, left_out, on_error, above)
-        elif is_file and is_copy(entry.name):
-            left_out.add(COPIES, path)
         elif is_file:
             yield path
         else:
-            left_out.add(NOWHERE if is_link else UNREADABLE, path)
+            left_out.add(NOWHERE if entry.is_symlink() else UNREADABLE, path)
 
 
-def by_name(path: PurePath) -> str | None:
-    """Why a file or folder of this name is passed over, whatever it holds."""
-    if path.name.endswith(".icloud"):
+def passed_over(name: str, is_file: bool) -> str | None:
+    """Why a file or folder of this name is, whatever it holds."""
+    if name.endswith(".icloud"):
         return ICLOUD
-    return SYSTEMS if is_of_a_system(path.name) else None
+    if is_of_a_system(name):
+        return SYSTEMS
+    return COPIES if is_file and is_copy(name) else None

@@ -161,21 +161,21 @@ def of_each(pictures: Sequence[Picture], work: Callable[[Picture], Result], runt
     """`work` of each picture, in threads; in their order.
 
     Raises:
-        ProjectError: with what each `work` that raised a ProjectError said.
+        ProjectError: with what each `work` that raised an UnusableError said.
     """
 
-    def attempt(picture: Picture) -> Result | ProjectError:
+    def attempt(picture: Picture) -> Result | UnusableError:
         try:
             return work(picture)
-        except ProjectError as error:
+        except UnusableError as error:
             return error
 
     results: list[Result] = []
-    broken: list[ProjectError] = []
+    broken: list[UnusableError] = []
     with decoders(runtime.workers) as threads, progress_bar(len(pictures), runtime.progress) as bar:
         for result in threads.map(attempt, pictures):
             bar.update()
-            if isinstance(result, ProjectError):
+            if isinstance(result, UnusableError):
                 broken.append(result)
             else:
                 results.append(result)
@@ -185,20 +185,16 @@ def of_each(pictures: Sequence[Picture], work: Callable[[Picture], Result], runt
     return results
 
 
-def together(errors: Sequence[ProjectError]) -> str:
+def together(errors: Sequence[UnusableError]) -> str:
     """What they say, those with one problem together."""
-    same: defaultdict[str, list[ProjectError]] = defaultdict(list)
+    same: defaultdict[str, list[UnusableError]] = defaultdict(list)
     for error in errors:
-        same[error.problem if isinstance(error, UnusableError) else str(error)].append(error)
+        same[error.problem].append(error)
     said = [
-        str(alike[0]) if len(alike) == 1 else f"{problem} ({len(alike)}): {some([_name(error) for error in alike])}"
+        str(alike[0]) if len(alike) == 1 else f"{problem} ({len(alike)}): {some([error.name for error in alike])}"
         for problem, alike in same.items()
     ]
     return "; ".join(said[:SHOWN]) + (f"; and {len(said) - SHOWN} more problems" if len(said) > SHOWN else "")
-
-
-def _name(error: ProjectError) -> str:
-    return error.name if isinstance(error, UnusableError) else str(error)
 
 
 def _upright(image: Image.Image) -> Image.Image:
