@@ -30,6 +30,7 @@ hypothesis.settings.load_profile("tests")
 torch.set_num_threads(1)  # tests run in parallel
 
 PROJECT = Path(__file__).parent.parent
+MODEL = "mobilenet_v2"  # of the small project
 CODE = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore", ".dvc/config", ".dvc/plots", "stages", "scripts")
 
 
@@ -158,7 +159,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Both networks with weights from a seed, one small data set out of a zip; the graph has run once.
+    """One network with weights from a seed, one small data set out of a zip; the graph has run once.
 
     The first of the processes that run tests makes it, and each has a copy.
     """
@@ -184,9 +185,8 @@ def make_small_project(folder: Path, served: Path) -> None:
     zip_folder(folder / archive, served / "drawn", wrapped_in="shapes_data")
     write_manifest(folder / "data/manifests/shapes.sha256", served / "drawn")
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    for name, model in params["models"].items():
-        path, checksum = write_weights(served / "weights", name)
-        model |= {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}
+    path, checksum = write_weights(served / "weights", MODEL)
+    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}}
     params["downloads"] = {"shapes": {"urls": [archive]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():

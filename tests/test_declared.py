@@ -17,7 +17,7 @@ from tests.conftest import PROJECT, Project
 from tests.opened_files import recording
 
 GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
-NAMES = {"model": ["resnet18", "mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
+NAMES = {"model": ["mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
 
 
 class ReadKeys:

@@ -8,10 +8,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stages.pictures.picture import open_picture
-from tests.conftest import PROJECT, Project
+from tests.conftest import MODEL, PROJECT, Project
 from tests.finished import call
 
 NOWHERE = "http://127.0.0.1:1"  # where nothing listens
@@ -23,16 +22,14 @@ DIGITS = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 def offline(small_project: Project, tmp_path: Path) -> Project:
     """A clone of the small project, with its results and nothing of its data.
 
-    resnet18's weights are out of reach, as if they always had been at that address; so are the images of a further
-    data set that has results, `far`.
+    The weights of a further network, resnet18, are out of reach; so are the images of a further data set that has
+    results, `far`.
     """
     project = Project(tmp_path / "clone")
     subprocess.run(["git", "clone", "-q", small_project.folder, project.folder], check=True)
-    [published] = yaml.safe_load((project.folder / "params.yaml").read_text())["models"]["resnet18"]["urls"]
-    for name in ("params.yaml", "dvc.lock"):
-        text = (project.folder / name).read_text()
-        assert published in text
-        (project.folder / name).write_text(text.replace(published, f"{NOWHERE}/resnet18.pth"))
+    project.edit_params(
+        lambda params: params["models"].update(resnet18=params["models"][MODEL] | {"urls": [f"{NOWHERE}/resnet18.pth"]})
+    )
     project.edit_params(lambda params: params["downloads"].update(far={"urls": [f"{NOWHERE}/far.zip"]}))
     project.edit_params(lambda params: params["datasets"].update(far={}))
     for folder in ("metrics", "plots"):
@@ -60,7 +57,7 @@ def test_without_a_network_all_that_is_here_is_rebuilt_and_the_rest_stands_untou
         re.sub("float32|bfloat16", "…", end)
         == f"""\
 done         mobilenet_v2 on shapes: plots/mobilenet_v2/shapes-figures/comparison.png
-not reached  resnet18 on shapes: its results stand untouched
+not reached  resnet18 on shapes: there are no results of it
 not reached  mobilenet_v2 on far: its results stand untouched; they are not of the present settings and code
 not reached  resnet18 on far: there are no results of it
 
