@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve bench test check format readme lock clean
+.PHONY: help env repro plots serve study bench test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -25,6 +25,10 @@ plots: env  ## write one page of all results, work/results/index.html; it opens 
 serve: env  ## a page that shows what a model says of your pictures: make serve MODEL=FILE
 	$(if $(MODEL),,$(error usage: make serve MODEL=models/mobilenet_v2/ants_bees/frozen.safetensors [PORT=8000]))
 	@python -m scripts.serve "$$MODEL" $(if $(PORT),--port "$$PORT")
+
+study: env  ## is more than the last layer worth training? many trials: make study [DATASET=ants_bees] [TRIALS=30]
+	@python -m scripts.study $(if $(DATASET),--dataset "$$DATASET") $(if $(MODEL),--model "$$MODEL") \
+	  $(if $(TRIALS),--trials "$$TRIALS")
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark

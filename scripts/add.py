@@ -1,7 +1,7 @@
 """Put in images of your own, or another network.
 
 python -m scripts.add NAME PATH                      a folder or a zip file of images, one folder per class
-python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split]
+python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split][,group]
 python -m scripts.add NAME PATH --split A=train …    … of which the folder A holds the train images
 python -m scripts.add --model efficientnet_b0        a classifier of torchvision
 """
@@ -20,16 +20,24 @@ def main() -> None:
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="of the data set: small letters, digits and _")
     parser.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a folder or a zip file; it is only read")
-    parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label or file,label,split")
+    parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label, and split or group")
     parser.add_argument("--allow-duplicates", action="store_true", help="take a picture that trains and validates, too")
     parser.add_argument(
         "--split", metavar="FOLDER=SPLIT", action="append", type=named_split, default=[], dest="splits",
         help="which of PATH's folders are train, val and test, where their names do not say it; once for each",
     )  # fmt: skip
+    parser.add_argument(
+        "--group-pattern", metavar="REGEX", help="finds in files' names what is to stay on one side of a split, such as"
+        " the number of a person",
+    )  # fmt: skip
     parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
     arguments = parser.parse_args()
     images = (arguments.name, arguments.path)
-    if any([*images, arguments.labels, arguments.splits]) if arguments.model else not all(images):
+    if (
+        any([*images, arguments.labels, arguments.splits, arguments.group_pattern])
+        if arguments.model
+        else not all(images)
+    ):
         parser.error("expected NAME and PATH, or --model alone")
     if arguments.labels and arguments.splits:
         parser.error("--labels and --split: a table says itself which images are of which split")
@@ -42,7 +50,9 @@ def main() -> None:
         else:
             from scripts.adding.images import add_images
 
-            add_images(*images, arguments.labels, arguments.allow_duplicates, dict(arguments.splits))
+            add_images(
+                *images, arguments.labels, arguments.allow_duplicates, dict(arguments.splits), arguments.group_pattern
+            )
 
 
 def named_split(text: str) -> tuple[str, str]:

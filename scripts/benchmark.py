@@ -32,6 +32,7 @@ from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, sha256, written_whole
 from stages.ground.params import PARAMS_FILE, known_as
 from stages.networks.network import build
+from stages.recipes.variant import Variant
 from stages.settings import load_params
 
 PROJECT = paths.SCRATCH / "benchmark/project"  # as it is at the start: it may be edited meanwhile
@@ -193,7 +194,9 @@ def timed_stage(name: str, *arguments: str) -> float:
 
 def timed_with_other_lr(network: str, dataset: str) -> float:
     """The seconds of `dvc repro` with another learning rate of the frozen variant; params.yaml is then as before."""
-    lr = load_params(RUN / PARAMS_FILE).variants["frozen"].lr
+    frozen = load_params(RUN / PARAMS_FILE).variants["frozen"]
+    assert isinstance(frozen, Variant)
+    lr = frozen.lr
     change_params(lambda params: params["variants"]["frozen"].update(lr=2 * lr))
     seconds = timed(*REPRO, target(network, dataset))
     change_params(lambda params: params["variants"]["frozen"].update(lr=lr))

@@ -6,6 +6,7 @@ vl-convert-python). The same code is written to work/vega.js, which the page of 
 """
 
 import base64
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from scripts.reporting.charts import curve_charts
-from scripts.results import HEADER, result_rows
+from scripts.results import HEADER, SPREAD, result_rows, spread_rows
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, written_whole
@@ -121,12 +122,32 @@ class VariantPart:
     pictures: list[Picture]
 
 
+STUDY = Kind(
+    paths.study_figure,
+    "Many trials",
+    "The accuracies of all trials of each way of training, and their differences from the first",
+    "Each point is a trial: a drawn split of the images, and another seed. Left are accuracies, right the differences"
+    " from the first way of training on the same split, with the 95 % interval of their mean; in the grey band they are"
+    " practically the same.",
+)
+
+
+@dataclass(frozen=True)
+class StudyPart:
+    """What the page shows of the study; without rows it has not run."""
+
+    sentences: list[str]
+    rows: list[tuple[str, ...]]  # of each way of training, without the cell's names, and the seconds of a trial here
+    picture: Picture
+
+
 @dataclass(frozen=True)
 class Cell:
     """What the page shows of one network on one data set."""
 
     model: str
     dataset: str
+    study: StudyPart
     comparison: Picture
     curves: list[dict[str, str]] | None
     charts: dict[str, Any]  # Vega-Lite specifications, by the measure that they show
@@ -137,7 +158,7 @@ class Cell:
     def empty(self) -> bool:
         pictures = [self.comparison, *self.pictures]
         parts = [*(picture.src for picture in pictures), *(part.numbers or part.confusion for part in self.variants)]
-        return not any(parts)
+        return not any(parts) and not self.study.rows
 
 
 def main() -> int:
@@ -169,7 +190,9 @@ def render(cells: list[Cell], script: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(TEMPLATE.name).render(cells=cells, header=HEADER, paths=paths, script=script)
+    return environment.get_template(TEMPLATE.name).render(
+        cells=cells, header=HEADER, spread=(*SPREAD[2:], "seconds a trial"), paths=paths, script=script
+    )
 
 
 def read_cell(model: str, dataset: str, params: Params) -> Cell:
@@ -179,6 +202,7 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
         return Cell(
             model,
             dataset,
+            study=_read_study(model, dataset),
             comparison=_picture(COMPARISON, model, dataset),
             curves=curves,
             charts=curve_charts(curves, list(params.variants)) if curves else {},
@@ -190,6 +214,21 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
             f"a file of {model} on {dataset} in metrics/ or plots/ is not as its stage wrote it ({error!r});"
             f" `git checkout` brings it back, or `dvc repro --force draw@{model}-{dataset}` makes it anew"
         ) from error
+
+
+def _read_study(model: str, dataset: str) -> StudyPart:
+    told, seconds = spread_rows(model, dataset), seconds_of_trials(model, dataset)
+    rows = [(*row[2:], seconds.get(row[2], "not timed here")) for _, row in told]
+    return StudyPart([sentence for sentence, _ in told if sentence], rows, _picture(STUDY, model, dataset))
+
+
+def seconds_of_trials(model: str, dataset: str) -> dict[str, str]:
+    """{way of training: the mean over the trials that ran on this machine}"""
+    found: dict[str, list[float]] = {}
+    for row in _table(paths.seconds(model, dataset)) or ():
+        if re.fullmatch(r"[\d.]+", row["seconds"] or ""):  # a kill may have left half a line
+            found.setdefault(row["variant"], []).append(float(row["seconds"]))
+    return {variant: f"{sum(of) / len(of):.3g}" for variant, of in found.items()}
 
 
 def _read_variant(model: str, dataset: str, variant: str, numbers: tuple[str, ...] | None) -> VariantPart:

@@ -7,68 +7,27 @@ Exit status: 0 if all that can be fetched here is done, 1 if not, or if nothing 
 makes an error also of what cannot be fetched here.
 """
 
-import json
 import os
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 
 from scripts.adding.entry import MATRICES
-from scripts.reporting.graph import BEFORE_TRAINING, Cell, Changes, changes
+from scripts.reporting.graph import Cell, Changes, changes
+from scripts.reporting.rebuilding import Failure, Rebuilding
 from scripts.results import results_table
 from stages.fetching.fetch import ADVICE
 from stages.ground import paths
-from stages.ground.cli import ERRORS_FILE, one_line_errors
+from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import list_files, read_json
 from stages.ground.params import read_params
+from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
 
 # Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
 # of a slower processor; docs/benchmark.md has the faster one's bfloat16.
 SECONDS_PER_IMAGE = {"bfloat16": (0.012, 0.035), "float32": (0.036, 0.061)}
 MEASURED = ("mobilenet_v2", "resnet18")  # the networks that this is true of, more or less
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a stage could not do its work."""
-
-    stage: str  # such as weights@resnet18
-    reason: str
-    unreachable: bool  # it is this machine that does not get to the file
-
-    @property
-    def of_all(self) -> bool:
-        """Whether all variants of the cells that it concerns want for what it should have made."""
-        return self.stage.partition("@")[0] in BEFORE_TRAINING
-
-
-@dataclass
-class Rebuilding:
-    """The cells that are to be rebuilt, and what has failed so far."""
-
-    cells: list[Cell]
-    failures: list[Failure] = field(default_factory=list)
-
-    def possible(self, cell: Cell) -> bool:
-        return not any(failure.of_all for failure in self.failures_of(cell))
-
-    def failures_of(self, cell: Cell) -> list[Failure]:
-        return [failure for failure in self.failures if cell.needs(failure.stage)]
-
-    def run(self, *arguments: str) -> bool:
-        """`dvc repro`; False if it failed without a word of its stages, whose words are kept."""
-        with tempfile.TemporaryDirectory() as folder:
-            errors = Path(folder, "errors")
-            environment = {**os.environ, ERRORS_FILE: str(errors)}
-            done = subprocess.run(["dvc", "repro", *arguments], env=environment, check=False)
-            lines = errors.read_text(encoding="utf-8").splitlines() if errors.exists() else []
-        self.failures += [Failure(**json.loads(line)) for line in lines]
-        return not done.returncode or bool(lines)
 
 
 def main() -> int:
@@ -157,9 +116,11 @@ def estimate(cell: Cell, params: Params, left: Changes) -> str:
     """How long training all layers will take on a processor, if there is any to do that has been measured."""
     images = len(list_files(paths.images(cell.dataset) / "train"))
     passes = sum(
-        images * of.epochs
+        images * of.epochs * (2 if of.blend == "auto" else 1)  # first without a fifth of the images
         for name, of in params.variants.items()
-        if of.trainable == "all" and f"train@{cell.model}-{cell.dataset}-{name}" in left.stages
+        if isinstance(of, Variant)
+        and of.trainable == "all"
+        and f"train@{cell.model}-{cell.dataset}-{name}" in left.stages
     )
     if not passes or cell.model not in MEASURED:
         return ""

@@ -1,7 +1,7 @@
-"""The table of results, from the metrics files.
+"""What the study's trials tell, and the table of results, from their files.
 
-python -m scripts.results            prints it
-python -m scripts.results --readme   writes it into README.md, between its two marks
+python -m scripts.results            prints both
+python -m scripts.results --readme   writes them into README.md, each between its two marks
 """
 
 import json
@@ -11,12 +11,15 @@ from itertools import product
 from pathlib import Path
 
 from stages.ground import paths
-from stages.ground.files import written_whole
+from stages.ground.files import read_json, written_whole
 from stages.settings import load_params
 from stages.statistics.inference import p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
+BEGIN_VERDICTS = "<!-- verdicts: python -m scripts.results --readme -->\n"
+END_VERDICTS = "<!-- end of verdicts -->\n"
+SPREAD = ("network", "data set", "variant", "trials", "mean val accuracy", "95 % of trials", "difference", "ahead")
 HEADER = (
     "network",
     "data set",
@@ -32,11 +35,14 @@ HEADER = (
 
 def results_table(cells: Iterable[tuple[str, str]]) -> str:
     """A Markdown table with a row for every variant of these networks and data sets, where results are there."""
-    rows = [row for model, dataset in cells for row in result_rows(model, dataset)]
+    return markdown(HEADER, [row for model, dataset in cells for row in result_rows(model, dataset)])
+
+
+def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return "no results yet\n"
-    widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
-    lines = [HEADER, tuple("-" * width for width in widths), *rows]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, tuple("-" * width for width in widths), *rows]
     padded = (" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "".join(f"| {line} |\n" for line in padded)
 
@@ -62,6 +68,27 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
     return rows
 
 
+def verdicts(cells: Iterable[tuple[str, str]]) -> str:
+    """A line for each comparison of the study, where it has run, and a table of the numbers behind them."""
+    told = [of for cell in cells for of in spread_rows(*cell)]
+    sentences = "".join(f"- {sentence}.\n" for sentence, _ in told if sentence)
+    return f"{sentences}\n{markdown(SPREAD, [row for _, row in told])}"
+
+
+def spread_rows(model: str, dataset: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Of each way of training that the study tried its sentence, or none for the baseline, and its row under SPREAD."""
+    path = paths.verdicts(model, dataset)
+    rows: list[tuple[str, tuple[str, ...]]] = []
+    for variant, of in (read_json(path) if path.is_file() else {}).items():
+        numbers = (f"{of['accuracy']:.4f}", f"{of['percentile_2.5']:.3f} to {of['percentile_97.5']:.3f}")
+        against = ("baseline", "")
+        if "sentence" in of:
+            interval = f"{of['difference_low']:+.3f} to {of['difference_high']:+.3f}"
+            against = (f"{of['difference']:+.4f} ({interval})", f"{of['ahead']:.0%} of {of['pairs']}")
+        rows.append((of.get("sentence", ""), (model, dataset, variant, str(of["trials"]), *numbers, *against)))
+    return rows
+
+
 def between_marks(text: str, table: str, begin: str, end: str) -> str:
     """`text` with `table` between the two marks."""
     before, rest = text.split(begin)
@@ -71,10 +98,12 @@ def between_marks(text: str, table: str, begin: str, end: str) -> str:
 
 if __name__ == "__main__":
     params = load_params()
-    results = results_table(product(params.models, params.datasets))
+    cells = list(product(params.models, params.datasets))
+    told, results = verdicts(cells), results_table(cells)
     if sys.argv[1:] == ["--readme"]:
         text = between_marks(README.read_text(encoding="utf-8"), results, BEGIN, END)
+        text = between_marks(text, told, BEGIN_VERDICTS, END_VERDICTS)
         with written_whole(README) as part:
             part.write_text(text, encoding="utf-8")
     else:
-        print(results, end="")
+        print(f"{told}\n{results}", end="")

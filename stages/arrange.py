@@ -2,7 +2,8 @@
 
 In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/
 Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test images; values.json (black, white) where some
-     have more than 8 bits
+     have more than 8 bits; groups.json ({file: group}) where the data set has groups, or
+     copies of pictures
 """
 
 import hashlib
@@ -12,6 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
+from stages.datasets.groups import group_names, numbered
 from stages.datasets.layout import SPLITS, read_layout
 from stages.datasets.manifest import locate
 from stages.datasets.names import alike, class_problem
@@ -25,6 +29,7 @@ from stages.ground.runtime import Runtime, load_runtime
 from stages.pictures.examined import Examined, examine, remarks, shared_values
 from stages.pictures.listing import list_folder
 from stages.pictures.picture import Values, of_each
+from stages.statistics.sampling import take_groups
 
 EXPECTED = "Expected train/ (val/ and test/ beside it are kept apart), or class folders only, which are split"
 DEFAULT_VAL_FRACTION = 0.2
@@ -47,8 +52,11 @@ def main(dataset: str) -> None:
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
+        groups = group_names(settings, plan, raw)
+        if kept_together := groups or copies(examined):
+            write_json(folder / paths.groups(dataset).name, kept_together)
     print("\n".join([summary(dataset, plan), *notes, *remarks(examined, values)]))
-    if warning := imbalance(plan):
+    for warning in filter(None, (imbalance(plan), torn_groups(groups))):
         print(warning)
 
 
@@ -62,7 +70,7 @@ def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str
     notes = [*layout.notes, *listing.left_out.lines()]
     fraction = settings.val_fraction or DEFAULT_VAL_FRACTION
     if not layout.splits:
-        return split_by_class(layout.top, layout.classes, fraction, settings.seed), notes
+        return split_by_class(layout.top, layout.classes, fraction, settings), notes
     if "train" not in layout.splits:
         raise ProjectError(f"{layout.top}: found {' and '.join(layout.splits)} without train. {EXPECTED}")
     plan = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
@@ -72,13 +80,15 @@ def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str
                 f"{layout.top} has train/ and val/ already: take val_fraction out of this data set's entry"
             )
         return plan, notes
-    drawn = split_by_class(layout.top, layout.splits["train"], fraction, settings.seed)
+    drawn = split_by_class(layout.top, layout.splits["train"], fraction, settings)
     notes.append(f"no folder says which images validate: {fraction:g} of each class's train images do")
     return drawn | {place: path for place, path in plan.items() if not place.startswith("train/")}, notes
 
 
-def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, seed: int) -> dict[str, Path]:
+def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, settings: Dataset) -> dict[str, Path]:
     """Let `val_fraction` of each class validate, but one image at least, and one less than all at most.
+
+    Where the data set has groups, as nearly as whole groups allow.
 
     Which ones follows from the images' contents and the seed alone, so that neither a file's name nor
     an added image moves the others between train and val, except at the border.
@@ -87,14 +97,16 @@ def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, seed
         top: the folder that errors name.
         places: {"CLASS/FILE": path}.
         val_fraction: between 0 and 1.
-        seed: of the draw.
+        settings: with the seed of the draw, and what says the groups.
     """
+    if (groups := group_names(settings, places, top)) is not None:
+        return split_by_group(top, places, val_fraction, settings.seed, groups)
     classes: dict[str, dict[str, Path]] = {}
     for place, path in places.items():
         classes.setdefault(place.partition("/")[0], {})[place] = path
     plan: dict[str, Path] = {}
     for name, pictures in classes.items():
-        lots = {place: _lot(seed, path) for place, path in pictures.items()}
+        lots = {place: _lot(settings.seed, sha256(path)) for place, path in pictures.items()}
         drawn = sorted(set(lots.values()))  # copies of a picture have one lot, and stay together
         if len(drawn) < 2:
             copies = f" ({len(pictures)} copies of one)" if len(pictures) > 1 else ""
@@ -102,6 +114,49 @@ def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, seed
         val = set(drawn[: min(max(1, round(val_fraction * len(drawn))), len(drawn) - 1)])
         plan |= {f"{'val' if lots[place] in val else 'train'}/{place}": path for place, path in pictures.items()}
     return plan
+
+
+def split_by_group(
+    top: Path, places: dict[str, Path], val_fraction: float, seed: int, groups: Mapping[str, str]
+) -> dict[str, Path]:
+    """The same with whole groups, which may have images of several classes; `groups` is {place: name}."""
+    classes = [place.partition("/")[0] for place in places]
+    labels, names = numbered(classes), [groups[place] for place in places]
+    counts = np.bincount(labels)
+    target = np.clip((val_fraction * counts).round(), 1, counts - 1)
+    order = np.argsort([_lot(seed, name).hex() for name in sorted(set(names))])
+    val = take_groups(labels, numbered(names), target, order.tolist())
+    for name, count, taken in zip(
+        sorted(set(classes)), counts, np.bincount(labels[val], minlength=len(counts)), strict=True
+    ):
+        if not 0 < taken < count:
+            raise ProjectError(
+                f"{top / name}: {count} images in whole groups cannot be split into train and val; add images of other"
+                " groups"
+            )
+    return {
+        f"{'val' if taken else 'train'}/{place}": path for (place, path), taken in zip(places.items(), val, strict=True)
+    }
+
+
+def torn_groups(groups: Mapping[str, str] | None) -> str | None:
+    """A warning, if images of one group train and others validate: these are easier than any new ones.
+
+    `groups` is {SPLIT/CLASS/FILE: name}.
+    """
+    splits: dict[str, set[str]] = {}
+    for place, name in (groups or {}).items():
+        splits.setdefault(name, set()).add(place.partition("/")[0])
+    torn = sorted(name for name, of in splits.items() if len(of) > 1)
+    if not torn:
+        return None
+    return f"warning: {len(torn)} groups have images in more than one of train, val and test: {some(torn)}"
+
+
+def copies(examined: Mapping[str, Examined]) -> dict[str, str]:
+    """{place: its content} where some have the same, as groups have it: copies are to stay on one side as well."""
+    of = {place: found.sha256 for place, found in examined.items()}
+    return of if len(set(of.values())) < len(of) else {}
 
 
 def check_no_links(raw: Path) -> None:
@@ -114,8 +169,8 @@ def check_no_links(raw: Path) -> None:
         )
 
 
-def _lot(seed: int, picture: Path) -> bytes:
-    return hashlib.sha256(f"{seed} {sha256(picture)}".encode()).digest()
+def _lot(seed: int, of: str) -> bytes:
+    return hashlib.sha256(f"{seed} {of}".encode()).digest()
 
 
 def check_classes(raw: Path, plan: dict[str, Path]) -> None:

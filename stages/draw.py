@@ -35,7 +35,7 @@ from stages.statistics.inference import described
 COMPARED = ("accuracy", "accuracy_low", "accuracy_high")
 DIFFERENCE = ("accuracy_difference", "p_value")  # from the first variant
 METRICS = ("accuracy", "accuracy_low", "accuracy_high", "mistakes", "images")
-CURVES = {"variant": str, "split": str, "loss": float, "accuracy": float}
+CURVES = {"variant": str, "split": str, "epoch": int, "loss": float, "accuracy": float}
 POINTS = {"label": str, "x": float, "y": float, "x_share": float, "y_share": float}
 MISTAKES = {"number": int, "label": str, "prediction": str, "probability": float}
 BINS = {"low": float, "high": float, "count": int, "right": int, "confidence": float}
@@ -120,7 +120,8 @@ def comparison(cell: Cell) -> Figure:
 def to_curves(rows: Table) -> dict[str, Curve]:
     splits = {split: [row for row in rows if row["split"] == split] for split in ("train", "val")}
     return {
-        split: Curve([row["loss"] for row in rows], [row["accuracy"] for row in rows]) for split, rows in splits.items()
+        split: Curve(*([row[column] for row in rows] for column in ("epoch", "loss", "accuracy")))
+        for split, rows in splits.items()
     }
 
 

@@ -5,7 +5,8 @@ of an image never changes. Training a last layer on these takes a second.
 
 In:  weights/MODEL.safetensors, data/DATASET/, models.MODEL.resize and .crop
 Out: features/MODEL/DATASET.safetensors: of train, val and, where there are any, test images, in the order of their
-     names: SPLIT.embeddings (N, D) float32, SPLIT.labels (N,) int64; in the header the classes and the files' names
+     names: SPLIT.embeddings (N, D) float32, SPLIT.labels (N,) int64 and, where there are groups, their numbers from 0,
+     SPLIT.groups (N,) int64; in the header the classes and the files' names
      tables/MODEL/DATASET/embeddings.tsv: split, label, x, y, x_share, y_share: train and val images in the plane along
      which the train images vary most, and the share of the variance that each axis shows
 """
@@ -14,8 +15,8 @@ import numpy as np
 
 from stages.ground import paths
 from stages.ground.cli import run
-from stages.ground.errors import ProjectError
-from stages.ground.files import write_table
+from stages.ground.errors import ProjectError, some
+from stages.ground.files import read_json, write_table
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone
 from stages.models.features import Embedded, Features
@@ -36,12 +37,29 @@ def main(model: str, dataset: str) -> None:
     splits, classes, folder = {}, [], paths.images(dataset)
     for split, listed in list_splits(folder).items():
         files = [path.relative_to(folder).as_posix() for path in listed.files]
-        splits[split] = Embedded(files, embed(backbone, listed, preprocessing, runtime), listed.labels)
+        embeddings, groups = embed(backbone, listed, preprocessing, runtime), groups_of(dataset, files)
+        splits[split] = Embedded(files, embeddings, listed.labels, groups)
         classes = listed.classes
         print(f"{split}: {len(files)} images, {pretrained.width} features each")
     features = Features(pretrained.identity(preprocessing), classes, splits)
     features.write(paths.features(model, dataset))
     write_table(paths.embeddings(model, dataset), projected(features))
+
+
+def groups_of(dataset: str, files: list[str]) -> np.ndarray | None:
+    """(N,) numbers of the groups of these files, which other splits number alike; None where there are none.
+
+    Raises:
+        ProjectError: a file has no group.
+    """
+    path = paths.groups(dataset)
+    if not path.is_file():
+        return None
+    names = read_json(path)
+    if missing := [file for file in files if file not in names]:
+        raise ProjectError(f"{path}: no group of {some(missing)}; run dvc repro, which arranges the images anew")
+    numbers = {name: number for number, name in enumerate(sorted(set(names.values())))}
+    return np.array([numbers[names[file]] for file in files], np.int64)
 
 
 def embed(backbone: Backbone, listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime) -> np.ndarray:

@@ -15,18 +15,20 @@ import numpy as np
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.files import write_table
-from stages.ground.params import Seed, load_entry, load_section
+from stages.ground.params import Seed, load_section
 from stages.ground.seeds import derived_rng
 from stages.heads.linear import Embeddings, Head, Sgd
 from stages.heads.settings import LearningCurve
 from stages.models.features import Features
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Variant, load_recipe
+from stages.statistics.sampling import stratified
 from stages.statistics.scores import score
 
 
 def main(model: str, dataset: str) -> None:
     settings: LearningCurve = load_section("learning_curve", LearningCurve)
-    recipe, seed = load_entry("variants", Variant, settings.variant), load_section("seed", Seed)
+    recipe, seed = load_recipe(settings.variant), load_section("seed", Seed)
+    assert isinstance(recipe, Variant)  # as stages/settings.py has it
     features = Features.read(paths.features(model, dataset))
     train, val = (Embeddings(of.embeddings, of.labels) for of in (features.splits["train"], features.splits["val"]))
     rows: list[dict[str, float]] = []
@@ -61,19 +63,6 @@ def accuracy_with(images: int, train: Embeddings, val: Embeddings, recipe: Varia
     for epoch in range(1, recipe.epochs + 1):  # as fit_head, but for a look at `val` after each of thousands of epochs
         sgd.epoch(chosen, seed, epoch)
     return score(sgd.head.logits(val.embeddings), val.labels)[1]
-
-
-def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """The numbers of `count` examples, ascending, each class by its share, and once at least if `count` allows.
-
-    Each class's examples, in random order, are spread evenly over 0..1; those that come first are taken.
-    """
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        (members,) = np.nonzero(labels == label)
-        place[members] = rng.permutation(len(members)) / len(members)
-    by_chance = rng.random(len(labels))  # which class has one more
-    return np.sort(np.lexsort((by_chance, place))[:count])
 
 
 def with_steps_of(recipe: Variant, images: int, all_images: int) -> Variant:

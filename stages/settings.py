@@ -8,29 +8,31 @@ stands beside it in params.yaml.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.datasets.settings import Dataset, DatasetName
 from stages.fetching.settings import Download, file_name, is_address
-from stages.ground.params import PARAMS_FILE, Name, Strict, checked, read_params
+from stages.ground.params import PARAMS_FILE, Name, Precision, Strict, checked, read_params
 from stages.ground.runtime import Runtime
 from stages.heads.settings import LearningCurve
 from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Recipe, Variant
+from stages.study.settings import Study
 
 WhereNone = BeforeValidator(lambda section: {} if section is None else section)  # its last entry was taken out
 
 
 class Params(Strict):
     seed: Annotated[int, Field(ge=0)]
-    precision: Literal["auto", "bfloat16", "float32"]
+    precision: Precision
     models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
     downloads: Annotated[dict[DatasetName, Download], WhereNone]
     datasets: Annotated[dict[DatasetName, Dataset], WhereNone]
-    variants: Annotated[dict[Name, Variant], Field(min_length=1)]
+    variants: Annotated[dict[Name, Recipe], Field(min_length=1)]
     learning_curve: LearningCurve
+    study: Study
     runtime: Runtime = Runtime()
 
     @model_validator(mode="after")
@@ -45,11 +47,17 @@ class Params(Strict):
             for name in self.downloads
             if name not in self.datasets
         ]
+        problems += [
+            f"study.variants.{name}: variants has one of that name, which the study tries anyway; take one out"
+            for name in self.study.variants
+            if name in self.variants
+        ]
         problems += ambiguous_in_mirror({**self.models, **self.downloads})
-        frozen = [name for name, of in self.variants.items() if (of.trainable, of.select) == ("head", "last")]
+        sgd = {name: of for name, of in self.variants.items() if isinstance(of, Variant)}
+        frozen = [name for name, of in sgd.items() if (of.trainable, of.select) == ("head", "last")]
         if (name := self.learning_curve.variant) not in frozen:
             problems.append(
-                "learning_curve.variant: expected a variant with trainable: head and select: last"
+                "learning_curve.variant: expected a variant with trainable: head, select: last and no solver"
                 f" ({', '.join(frozen) or 'add one'}); received {name!r}"
             )
         if problems:

@@ -9,18 +9,19 @@ Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/
 from stages.ground import paths
 from stages.ground.cli import importing_torch, run
 from stages.ground.errors import ProjectError
-from stages.ground.params import Seed, load_entry, load_section
-from stages.heads.linear import Embeddings, Head, fit_head
+from stages.ground.params import Seed, load_section
+from stages.heads.fit import fit_last_layer
+from stages.heads.linear import Embeddings
 from stages.models.features import Features
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Probe, Variant, load_recipe
 
 
 def main(model: str, dataset: str, variant: str) -> None:
-    recipe = load_entry("variants", Variant, variant)
+    recipe = load_recipe(variant)
     if recipe.trainable == "head":
         train_head(recipe, (model, dataset, variant))
     else:
@@ -29,7 +30,7 @@ def main(model: str, dataset: str, variant: str) -> None:
         train_whole(recipe, (model, dataset, variant))
 
 
-def train_head(recipe: Variant, cell: Cell) -> None:
+def train_head(recipe: Variant | Probe, cell: Cell) -> None:
     """The last layer alone, on the kept features: the rest of the finished network is the pretrained one."""
     model, dataset, _ = cell
     preprocessing, seed = Preprocessing.of(model, dataset), load_section("seed", Seed)
@@ -38,11 +39,11 @@ def train_head(recipe: Variant, cell: Cell) -> None:
         raise ProjectError(
             f"{paths.features(model, dataset)} is of {features.backbone}; expected {identity}; run dvc repro"
         )
-    train, val = (Embeddings(of.embeddings, of.labels) for of in (features.splits["train"], features.splits["val"]))
+    splits = [features.splits[split] for split in ("train", "val")]
+    train, val = (Embeddings(of.embeddings, of.labels, of.groups) for of in splits)
     check_enough(len(train.labels), recipe, cell)
-    first = Head.drawn(pretrained.width, len(features.classes), seed)
-    head, history = fit_head(
-        first, train, val, recipe, seed, lambda train, val: print(epoch_line(train, val, recipe), flush=True)
+    head, history = fit_last_layer(
+        recipe, train, val, seed, lambda train, val: print(epoch_line(train, val, recipe), flush=True)
     )
     last = pretrained.last_layer
     tensors = {**pretrained.tensors, f"{last}.weight": head.weight, f"{last}.bias": head.bias}

@@ -31,7 +31,17 @@ torch.set_num_threads(1)  # tests run in parallel
 
 PROJECT = Path(__file__).parent.parent
 MODEL = "mobilenet_v2"  # of the small project
-CODE = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/.gitignore", ".dvc/config", ".dvc/plots", "stages", "scripts")
+CODE = (
+    "dvc.yaml",
+    "study/dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/.gitignore",
+    ".dvc/config",
+    ".dvc/plots",
+    "stages",
+    "scripts",
+)
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def small_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """One network with weights from a seed, one small data set out of a zip; the graph has run once.
+    """One network with weights from a seed, one small data set out of a zip; the graph and the study have run once.
 
     The first of the processes that run tests makes it, and each has a copy.
     """
@@ -191,8 +201,14 @@ def make_small_project(folder: Path, served: Path) -> None:
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():
         variant |= {"epochs": 2, "batch_size": 4}
+    params["study"] |= {
+        "trials": 2,
+        "quick_trials": 3,
+        "variants": {"probe": {"trainable": "head", "solver": "newton"}},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     project = Project(folder)
     project.run("git", "init", "-q")
     project.repro()
+    project.repro(f"study/dvc.yaml:draw_study@{MODEL}-shapes")
     project.commit()

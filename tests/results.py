@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages import compare, evaluate
+from stages import compare, draw_study, evaluate, verdict
 from stages.figures.style import save_figure
 from stages.ground import paths
 from stages.ground.files import write_json, write_table
+from stages.study.trials import Trial, write_trials
 
 EPOCHS = 3
 IMAGES = 6  # of each class
@@ -30,6 +31,18 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
     for name in ("accuracy", "comparison", "embeddings", "learning_curve"):
         save_figure(paths.figure(model, dataset, name), Figure(figsize=(6, 4)))
     compare.main(model, dataset)
+
+
+def write_study(model: str, dataset: str, mistakes: dict[str, list[int]]) -> None:
+    """Trials of these ways of training, with so many mistakes of 100 each, and what the stages make of them."""
+    trials = [
+        Trial(variant, number, number, 200, 100, wrong, 0.1, "float32", "a", "b")
+        for variant, of in mistakes.items()
+        for number, wrong in enumerate(of)
+    ]
+    write_trials(paths.trials(model, dataset), trials)
+    verdict.main(model, dataset)
+    draw_study.main(model, dataset)
 
 
 def _history(number: int) -> list[dict[str, str | int | float]]:

@@ -490,3 +490,44 @@ def test_the_command_puts_images_in(project: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "argv", ["add", "mine", "photos"])
     add.main()
     assert contents(RAW) == contents(SOURCE)
+
+
+def test_a_tables_groups_go_with_the_images(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw(*(f"{number}.png" for number in range(20)))
+    rows = [f"{number}.png,{'cat' if number % 2 else 'dog'},patient {number // 4}" for number in range(20)]
+    add_images("mine", SOURCE, write_table(*rows, header="file,label,Patient ID"))
+    assert "Patient ID is taken as group" in capsys.readouterr().out
+    assert load_params().datasets["mine"].groups == "mine.groups"
+    assert len(Path("data/manifests/mine.groups").read_text().splitlines()) == 20
+    arrange.main("mine")
+    patients = {
+        split: {int(path.stem) // 4 for path in Path(f"data/mine/{split}").rglob("*.png")} for split in ("train", "val")
+    }
+    assert patients["train"] & patients["val"] == set()
+    assert len(patients["val"]) == 1
+
+
+def test_groups_may_be_found_in_names(project: Path) -> None:
+    draw(*(f"{name}/{number // 3}_{number}.png" for name in ("cat", "dog") for number in range(15)))
+    add_images("mine", SOURCE, group_pattern=r"^(\d+)_")
+    assert load_params().datasets["mine"].group_pattern == r"^(\d+)_"
+    arrange.main("mine")
+    people = {
+        split: {path.stem.partition("_")[0] for path in Path(f"data/mine/{split}").rglob("*.png")}
+        for split in ("train", "val")
+    }
+    assert people["train"] & people["val"] == set()
+
+
+def test_groups_that_cannot_be_used_leave_nothing_behind(project: Path) -> None:
+    draw(*(f"{number}.png" for number in range(4)))
+    rows = [f"{number}.png,{'cat' if number % 2 else 'dog'},{number if number else ''}" for number in range(4)]
+    before = contents(Path())
+    with pytest.raises(ProjectError, match=r"^labels\.csv: rows without a person \(1\): line 2 \(0\.png\)$"):
+        add_images("mine", SOURCE, write_table(*rows, header="file,label,person"))
+    rows = [f"{number}.png,{'cat' if number % 2 else 'dog'},one" for number in range(4)]
+    with pytest.raises(ProjectError, match=r"photos/cat: 2 images in whole groups cannot be split"):
+        add_images("mine", SOURCE, write_table(*rows, header="file,label,person"))
+    with pytest.raises(ProjectError, match=r"group_pattern is no regular expression: "):
+        add_images("mine", SOURCE, write_table(*rows), group_pattern="(")
+    assert {name: of for name, of in contents(Path()).items() if name != "labels.csv"} == before

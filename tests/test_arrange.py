@@ -1,6 +1,7 @@
 """stages/arrange.py and stages/datasets/manifest.py: from images as they come to data/NAME/{train,val}/CLASS/."""
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from stages.arrange import main, split_by_class
 from stages.datasets.layout import read_layout
 from stages.datasets.manifest import read_manifest
+from stages.datasets.settings import Dataset
 from stages.ground.errors import ProjectError
 from stages.pictures.listing import list_folder
 from tests.conftest import PROJECT, write_manifest
@@ -186,7 +188,7 @@ def test_each_class_gives_its_share_to_val(in_folder: Path, cats: int, dogs: int
 
 def val_images(folder: Path, seed: int = 0, fraction: float = 0.2) -> set[str]:
     """The titles of the images that validate."""
-    plan = split_by_class(folder, read_layout(folder, list_folder(folder)).classes, fraction, seed)
+    plan = split_by_class(folder, read_layout(folder, list_folder(folder)).classes, fraction, Dataset(seed=seed))
     return {title_of(path) for place, path in plan.items() if place.startswith("val/")}
 
 
@@ -506,3 +508,86 @@ def test_two_folders_for_one_split_are_refused(in_folder: Path, drawn: Path) -> 
     shutil.copytree(drawn / "val", RAW / "validation")
     with pytest.raises(ProjectError, match=r"shapes: val/ and validation/ are both val; keep one of them"):
         arrange()
+
+
+def draw_groups() -> None:
+    """25 cats and 25 dogs, of ten owners: 0_3.png is of the owner 3."""
+    for name in ("cats", "dogs"):
+        write_images(RAW / name, 25)
+        for path in sorted((RAW / name).iterdir()):
+            path.rename(path.with_name(f"{path.stem}_{int(path.stem) % 10}.png"))
+
+
+def owners(split: str) -> set[str]:
+    return {path.stem.partition("_")[2] for path in Path(f"data/shapes/{split}").rglob("*.png")}
+
+
+def test_a_drawn_split_keeps_groups_whole_in_all_classes_at_once(in_folder: Path) -> None:
+    draw_groups()
+    drawn = []
+    for seed in range(4):
+        arrange({"group_pattern": r"_(\d)", "seed": seed})
+        assert owners("train") & owners("val") == set()
+        assert [4 <= len(contents(Path(f"data/shapes/val/{name}"))) <= 6 for name in ("cats", "dogs")] == [True, True]
+        assert len(contents(Path("data/shapes"))) == 50 + 1  # and groups.json
+        drawn.append(frozenset(owners("val")))
+    assert len(set(drawn)) > 1
+    arrange({"group_pattern": r"_(\d)"})
+    assert owners("val") == drawn[0]
+
+
+def test_groups_may_stand_in_a_manifest(in_folder: Path) -> None:
+    draw_groups()
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  owner {path.stem[-1]}\n" for path in RAW.rglob("*.png")]
+    Path("data/manifests").mkdir()
+    Path("data/manifests/shapes.groups").write_text("".join(lines))
+    arrange({"groups": "shapes.groups"})
+    assert owners("train") & owners("val") == set()
+    Path("data/manifests/shapes.groups").write_text("".join(lines[1:]))
+    expected = (
+        r"^data/raw/shapes: expected a line for each image in data/manifests/shapes\.groups; 1 have none: \w+/\w+\.png$"
+    )
+    with pytest.raises(ProjectError, match=expected):
+        arrange({"groups": "shapes.groups"})
+    Path("data/manifests/shapes.groups").write_text("oops\n")
+    with pytest.raises(ProjectError, match=r"shapes\.groups, line 1: expected a sha256, a space and a group's name; "):
+        arrange({"groups": "shapes.groups"})
+
+
+def test_names_without_a_group_are_refused(in_folder: Path) -> None:
+    write_images(RAW / "cats", 5)
+    write_images(RAW / "dogs", 5)
+    with pytest.raises(ProjectError, match=r"in which its group_pattern \(_\(\.\)\) finds something; 10 have none: "):
+        arrange({"group_pattern": "_(.)"})
+
+
+def test_too_few_groups_to_split_are_refused(in_folder: Path) -> None:
+    for name in ("cats", "dogs"):
+        write_images(RAW / name, 5)
+    with pytest.raises(ProjectError, match=r"cats: 5 images in whole groups cannot be split into train and val; "):
+        arrange({"group_pattern": "png"})
+
+
+def test_groups_that_folders_tear_apart_are_warned_of(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split, first in (("train", 0), ("val", 4)):
+        for name in ("cats", "dogs"):
+            write_images(RAW / split / name, 6, first)
+    arrange({"group_pattern": r"\d+"})
+    said = capsys.readouterr().out
+    assert "warning: 2 groups have images in more than one of train, val and test: 4, 5\n" in said
+    arrange({})
+    assert "groups" not in capsys.readouterr().out
+
+
+def test_copies_of_pictures_are_groups_for_what_follows(in_folder: Path) -> None:
+    write_images(RAW / "train/cats", 4)
+    write_images(RAW / "val/cats", 2, first=4)
+    for split in ("train", "val"):
+        write_images(RAW / split / "dogs", 4, first=10 if split == "val" else 0)
+    arrange()
+    assert not Path("data/shapes/groups.json").exists()
+    shutil.copyfile(RAW / "train/cats/0.png", RAW / "train/cats/copy.png")
+    arrange()
+    groups = json.loads(Path("data/shapes/groups.json").read_text())
+    assert groups["train/cats/0.png"] == groups["train/cats/copy.png"]
+    assert len(set(groups.values())) == len(groups) - 1

@@ -16,7 +16,11 @@ from stages.ground import params as params_module
 from tests.conftest import PROJECT, Project
 from tests.opened_files import recording
 
-GRAPH = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+GRAPH = {
+    name: stage
+    for file in ("dvc.yaml", "study/dvc.yaml")
+    for name, stage in yaml.safe_load((PROJECT / file).read_text())["stages"].items()
+}
 NAMES = {"model": ["mobilenet_v2"], "dataset": ["shapes"], "variant": ["frozen", "unfrozen"]}
 
 
@@ -98,7 +102,7 @@ def test_stage_reads_exactly_what_it_declares(
         files |= set(names)
     small_project.run("dvc", "checkout", "-q", "--force")
 
-    top_level = {"data", "features", "metrics", "models", "plots", "tables", "weights"}
+    top_level = {"data", "features", "metrics", "models", "plots", "study", "tables", "weights"}
     produced = {
         next(iter(out)) if isinstance(out, dict) else out
         for kind in ("outs", "plots", "metrics")

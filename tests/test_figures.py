@@ -12,7 +12,10 @@ from stages.figures.reliability import draw_reliability
 from stages.statistics.calibration import confidence_bins
 from stages.statistics.inference import wilson_interval
 
-CURVES = {"train": Curve([0.9, 0.5, 0.2], [0.5, 0.8, 0.97]), "val": Curve([0.7, 0.4, 0.3], [0.6, 0.9, 0.95])}
+CURVES = {
+    "train": Curve([1, 2, 3], [0.9, 0.5, 0.2], [0.5, 0.8, 0.97]),
+    "val": Curve([1, 2, 3], [0.7, 0.4, 0.3], [0.6, 0.9, 0.95]),
+}
 
 
 @pytest.mark.parametrize("names", [["frozen", "unfrozen"], ["one"], ["a", "b", "c"]])
@@ -170,3 +173,12 @@ def test_mistakes_show_where_the_network_looked_beside_the_picture() -> None:
 
 def test_no_mistakes_are_said_so() -> None:
     assert [text.get_text() for text in draw_mistakes([], total=0).texts] == ["No mistakes on the val images"]
+
+
+def test_an_optimum_without_a_course_is_a_line_across() -> None:
+    optimum = {split: Curve([0], [0.2], [0.9]) for split in ("train", "val")}
+    figure = draw_comparison("t", {"a": CURVES, "probe": optimum}, {"a": "", "probe": ""})
+    of_course, of_optimum = figure.axes[2], figure.axes[3]
+    assert len(of_optimum.lines) == len(of_course.lines) + 2
+    assert {tuple(line.get_ydata()) for line in of_optimum.lines[2:]} == {(0.9, 0.9)}
+    assert not any("running" in text.get_text() for text in of_optimum.texts)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from torch.nn import functional as F
 
 from stages.ground.errors import ProjectError
 from stages.ground.seeds import derived_rng
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Row, Variant
 from stages.statistics.scores import score
+from stages.training import fit as module
+from stages.training.checkpoint import Checkpoint
 from stages.training.compute import Compute
-from stages.training.fit import fit
+from stages.training.fit import fit, new_optimizer
 
 CPU = Compute(torch.device("cpu"), "float32")
 STEP = {"schedule": "step", "step_epochs": 2, "step_factor": 0.1}
@@ -181,3 +184,92 @@ def test_batchnorms_statistics_are_those_of_the_images_as_they_are_before_the_la
         examples(4).labels, recipe(epochs=2, recompute_batchnorm=recompute), 0, CPU,
     )  # fmt: skip
     assert done == expected
+
+
+def test_the_body_learns_at_its_share_of_the_rate() -> None:
+    train = examples(10)
+    network = nn.Sequential(nn.Linear(5, 5), nn.Linear(5, 2))
+    optimizer = new_optimizer(network, recipe(body_lr=0.1))
+    shares = {id(parameter): group["share"] for group in optimizer.param_groups for parameter in group["params"]}
+    assert [shares[id(parameter)] for parameter in network.parameters()] == [0.1, 0.1, 1, 1]
+    moved = {}
+    for share in (1, 0.01):
+        torch.manual_seed(3)
+        network = nn.Sequential(nn.Linear(5, 5), nn.Linear(5, 2))
+        before = [parameter.detach().clone() for parameter in network.parameters()]
+        train_on(network, train, train, recipe(body_lr=share, epochs=1, weight_decay=0, momentum=0), 5)
+        moved[share] = [
+            (after - first).abs().max().item() for after, first in zip(network.parameters(), before, strict=True)
+        ]
+    assert moved[0.01][0] < 0.05 * moved[1][0]
+    assert moved[0.01][3] > 0.5 * moved[1][3]
+
+
+def test_frozen_batchnorm_keeps_its_statistics_and_uses_them() -> None:
+    train = examples(12)
+
+    def statistics(**changes: object) -> torch.Tensor:
+        torch.manual_seed(3)
+        network = nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2))
+        train_on(network, train, train, recipe(**changes), 5)
+        return network[0].running_mean
+
+    assert statistics(batch_norm="frozen").abs().max() == 0
+    assert statistics(batch_norm="train").abs().max() > 0
+
+
+def test_blend_has_a_share_of_the_statistics_that_were_recomputed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "recompute_statistics", lambda network, *_: network[0].running_mean.fill_(1))
+    train, network = examples(12), nn.Sequential(nn.BatchNorm1d(5), nn.Linear(5, 2))
+    train_on(network, train, train, recipe(start="probe", recompute_batchnorm=True, blend=0.25), 5)
+    assert network[0].running_mean.tolist() == [0.25] * 5
+
+
+def test_blend_lies_between_the_start_and_what_training_made_of_it() -> None:
+    train, val = examples(10), examples(7, seed=1)
+    first, trained, blended = new_layer(), new_layer(), new_layer()
+    train_on(trained, train, val, recipe(start="probe"), 5)
+    history = train_on(blended, train, val, recipe(start="probe", blend=0.25), 5)
+    assert torch.allclose(blended.weight, 0.75 * first.weight + 0.25 * trained.weight, atol=1e-6)
+    assert history[-1]["loss"] == pytest.approx(score(logits(blended, val), val.labels)[0])
+
+
+def test_an_interrupted_run_blends_with_where_it_began(tmp_path: Path) -> None:
+    train, val, settings = examples(10), examples(7, seed=1), recipe(start="probe", blend=0.25)
+    whole = new_layer()
+    train_on(whole, train, val, settings, 5)
+    checkpoint = Checkpoint(tmp_path / "a-b.pt")
+
+    def stop(row: Row, _: Row) -> None:
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_on(new_layer(), train, val, settings, 5, stop, checkpoint)
+    resumed = new_layer()
+    train_on(resumed, train, val, settings, 5, lambda *_: None, checkpoint)
+    assert torch.equal(resumed.weight, whole.weight)
+
+
+def test_rows_of_before_come_first_and_count_as_no_epoch() -> None:
+    before = [{"epoch": 0, "split": split, "loss": 1.0, "accuracy": 0.5, "lr": 0.0} for split in ("train", "val")]
+    train = examples(10)
+    history = train_on(new_layer(), train, train, recipe(), 5, lambda *_: None, None, before)
+    assert [row["epoch"] for row in history] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert history[2:] == train_on(new_layer(), train, train, recipe(), 5)
+
+
+def test_only_the_last_epoch_is_looked_at_where_that_is_all_that_is_asked_for() -> None:
+    train, looks = examples(10), []
+
+    def look(network: nn.Module) -> np.ndarray:
+        looks.append(1)
+        return logits(network, train)
+
+    rest = (lambda *_: None, None, (), False)
+    history = fit(new_layer(), train, look, train.labels, recipe(), 5, CPU, *rest)
+    assert ([row["epoch"] for row in history], len(looks)) == ([3, 3], 1)
+    assert history == train_on(new_layer(), train, train, recipe(), 5)[-2:]
+    looks.clear()
+    fit(new_layer(), train, look, train.labels, recipe(select="best"), 5, CPU, *rest)
+    assert len(looks) == 3

@@ -9,7 +9,11 @@ import yaml
 
 from tests.imports import ROOT, imports, packages, reachable
 
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+DVC = {
+    name: stage
+    for file in ("dvc.yaml", "study/dvc.yaml")
+    for name, stage in yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"].items()
+}
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
 HEAVY = {"torch", "torchvision", "matplotlib"}
 MAY = re.compile(r"(?:May import (?P<named>.+)|Imports no other package)\.$")
@@ -64,7 +68,11 @@ def test_no_stage_both_computes_and_draws(stage: str) -> None:
     assert "matplotlib" not in used or used == {"matplotlib"}
 
 
-@pytest.mark.parametrize("stage", ["features", "learning_curve", "evaluate", "compare", "arrange", "download", "draw"])
+@pytest.mark.parametrize(
+    "stage", [
+        "features", "learning_curve", "evaluate", "compare", "arrange", "download", "draw", "verdict", "draw_study",
+    ],
+)  # fmt: skip
 def test_these_stages_need_no_torch(stage: str) -> None:
     assert "torch" not in reachable(f"stages.{stage}")
 

@@ -10,9 +10,10 @@ from stages.ground import paths
 from stages.ground.files import read_table
 from stages.ground.seeds import derived_rng
 from stages.heads.linear import Embeddings, Sgd
-from stages.learning_curve import sizes, stratified, with_steps_of
+from stages.learning_curve import sizes, with_steps_of
 from stages.models.features import Embedded, Features
 from stages.settings import load_params
+from stages.statistics.sampling import stratified
 from tests.conftest import PROJECT
 
 CELL = ("mobilenet_v2", "mine")

@@ -9,10 +9,10 @@ import yaml
 
 from scripts import page
 from stages.ground import paths
-from stages.ground.files import read_table
+from stages.ground.files import append_row, read_table
 from tests.browser import Browser
 from tests.conftest import PROJECT
-from tests.results import EPOCHS, IMAGES, write_results
+from tests.results import EPOCHS, IMAGES, write_results, write_study
 
 CLASSES = ["<i>wire-haired</i> & other dogs", *(f"class_{letter}" for letter in "bcdefghij"), "z" * 60]
 VARIANTS = ["frozen", "unfrozen", "a_variant_with_a_rather_long_name"]
@@ -25,6 +25,7 @@ def write_params(folder: Path) -> None:
     params["downloads"] = {}
     params["datasets"] = {"many": {}, "two": {}}
     params["variants"][VARIANTS[2]] = params["variants"]["frozen"]
+    params["study"]["variants"] = {"probe": {"trainable": "head", "solver": "newton"}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
@@ -37,6 +38,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_params(folder)
         write_results("mobilenet_v2", "many", CLASSES, VARIANTS)
         write_results("mobilenet_v2", "two", ["cats", "dogs"], VARIANTS)
+        write_study("mobilenet_v2", "two", {name: [4, 5, 3, 6, 5] * 3 for name in (*VARIANTS, "probe")})
+        append_row(paths.seconds("mobilenet_v2", "two"), {"variant": "probe", "number": 0, "seconds": 1.5})
+        append_row(paths.seconds("mobilenet_v2", "two"), {"variant": "probe", "number": 1, "seconds": 2.5})
         paths.variant_figure("mobilenet_v2", "two", "unfrozen", "mistakes").unlink()
         paths.metrics("mobilenet_v2", "two", "unfrozen").unlink()
         paths.figure("mobilenet_v2", "two", "embeddings").unlink()
@@ -61,7 +65,7 @@ def html(folder: Path) -> str:
 
 def pictures(folder: Path) -> list[Path]:
     """All that the stages drew."""
-    return list((folder / "plots").rglob("*.png"))
+    return [path for name in ("plots", "study") for path in (folder / name).rglob("*.png")]
 
 
 def section(text: str, name: str) -> str:
@@ -237,3 +241,18 @@ def test_a_column_of_curves_is_as_its_table_says(there: Path) -> None:
     for measure, chart in zip(("loss", "accuracy"), charts.values(), strict=True):
         assert [row[measure] for row in chart["data"]["values"]] == [float(row[measure]) for row in rows]
         assert chart["encoding"]["color"]["scale"]["domain"] == VARIANTS
+
+
+def test_the_study_comes_first_with_its_sentences_numbers_and_seconds(there: Path) -> None:
+    part = section(html(there), "mobilenet_v2-two").partition("Comparison")[0]
+    assert "<p>mobilenet_v2 on two: probe and frozen are practically the same, +0.0 points of accuracy" in part
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in part.partition("<tbody>")[2].split("<tr>")[1:]]
+    assert [row[0] for row in rows[:4]] == [*VARIANTS, "probe"]
+    assert rows[0][1:] == ["15", "0.9540", "0.940 to 0.970", "baseline", "", "not timed here"]
+    assert rows[3][-3:] == ["+0.0000 (-0.009 to +0.009)", "50% of 15", "2"]
+    assert 'alt="The accuracies of all trials' in section(html(there), "mobilenet_v2-two")
+
+
+def test_where_no_trials_have_run_the_page_says_what_runs_them(there: Path) -> None:
+    part = section(html(there), "mobilenet_v2-many")
+    assert "<code>make study DATASET=many MODEL=mobilenet_v2</code> runs them" in part

@@ -40,6 +40,7 @@ def settings() -> dict:
             "unfrozen": {**frozen, "trainable": "all", "augment": {"min_scale": 0.35, "flip": True}},
         },
         "learning_curve": {"variant": "frozen", "images": [10, 20], "draws": 10},
+        "study": {"trials": 10, "quick_trials": 100, "margin": 0.01},
     }
 
 
@@ -84,6 +85,8 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         "manifest": None,
         "val_fraction": None,
         "seed": 0,
+        "groups": None,
+        "group_pattern": None,
         "allow_duplicates": False,
         "values": None,
     }
@@ -190,8 +193,8 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "learning_curve.variant",
             "unfrozen",
-            "the whole file: learning_curve.variant: expected a variant with trainable: head and select: last (frozen);"
-            " received 'unfrozen'",
+            "the whole file: learning_curve.variant: expected a variant with trainable: head, select: last and no"
+            " solver (frozen); received 'unfrozen'",
         ),
         (
             "learning_curve.images",
@@ -216,6 +219,50 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "runtime.unpack_limit_gib: Input should be greater than 0; received 0",
         ),
         ("runtime", {"workers": 0}, "runtime.workers: Input should be greater than or equal to 1; received 0"),
+        (
+            "study.variants",
+            {"frozen": {"trainable": "head", "solver": "newton"}},
+            "the whole file: study.variants.frozen: variants has one of that name, which the study tries anyway; take"
+            " one out",
+        ),
+        (
+            "study.variants",
+            {"probe": {"trainable": "head", "solver": "lbfgs"}},
+            "study.variants.probe.solver: Input should be 'newton'; received 'lbfgs'",
+        ),
+        (
+            "variants.probe",
+            {"trainable": "head", "solver": "newton", "lrr": 1},
+            "variants.probe.lrr: unknown key; allowed: trainable, solver",
+        ),
+        (
+            "variants.unfrozen",
+            {**settings()["variants"]["unfrozen"], "batch_norm": "frozen", "recompute_batchnorm": True},
+            "variants.unfrozen: recompute_batchnorm takes statistics anew, which batch_norm: frozen keeps; take one"
+            " out",
+        ),
+        ("study.trials", 1, "study.trials: Input should be greater than or equal to 2; received 1"),
+        ("study.margin", 0, "study.margin: Input should be greater than 0; received 0"),
+        (
+            "variants.frozen.start",
+            "probe",
+            "variants.frozen: start: only with trainable: all",
+        ),
+        (
+            "variants.unfrozen.blend",
+            0.5,
+            "variants.unfrozen: blend needs start: probe, which it goes back towards, and select: last",
+        ),
+        (
+            "datasets.mine",
+            {"groups": "a.groups", "group_pattern": "a"},
+            "datasets.mine: give groups or group_pattern, not both",
+        ),
+        (
+            "datasets.mine",
+            {"group_pattern": "("},
+            "datasets.mine: group_pattern is no regular expression: missing ), unterminated subpattern at position 0",
+        ),
         (
             "downloads.other",
             {"urls": ["a.zip"]},

@@ -125,7 +125,7 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
 def test_a_change_concerns_only_what_depends_on_it(project: Project, change, stages: list[str]) -> None:
     """By `dvc status`: the stages whose own inputs changed; those that follow them are left out."""
     project.edit_params(change)
-    changed = json.loads(project.run("dvc", "status", "--json"))
+    changed = changed_stages(project)
     if stages == ["compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"]:
         assert all("resnet34" in name for name in changed)
         assert sorted({name.partition("@")[0] for name in changed}) == stages
@@ -133,10 +133,15 @@ def test_a_change_concerns_only_what_depends_on_it(project: Project, change, sta
         assert sorted(changed) == sorted(stages)
 
 
+def changed_stages(project: Project) -> list[str]:
+    """Of dvc.yaml: the study has its own file."""
+    return [name for name in json.loads(project.run("dvc", "status", "--json")) if ":" not in name]
+
+
 def test_own_images_need_a_folder_and_an_entry(project: Project) -> None:
     draw_split(project.folder / "data/raw/mine", 10)
     project.edit_params(lambda params: params["datasets"].update(mine={}))
-    changed = json.loads(project.run("dvc", "status", "--json"))
+    changed = changed_stages(project)
     assert {name.partition("@")[2] for name in changed} == {
         "mine", f"{MODEL}-mine", f"{MODEL}-mine-frozen", f"{MODEL}-mine-unfrozen",
     }  # fmt: skip
@@ -311,3 +316,31 @@ def test_a_changed_figure_trains_and_evaluates_nothing_again(project: Project) -
     style = project.folder / "stages/figures/style.py"
     style.write_text(style.read_text().replace('GREY = "#555555"', 'GREY = "#666666"'))
     assert project.repro() == [f"draw@{MODEL}-shapes"]
+
+
+def test_make_study_runs_what_is_missing_and_says_what_came_of_it(project: Project) -> None:
+    table = project.folder / "study/mobilenet_v2/shapes/trials.tsv"
+    before = table.read_text().splitlines()
+    said = project.run("sh", "-c", "python -m scripts.study --trials 3; echo status $?")
+    assert "8 trials are there, 1 to run" in said
+    assert "trial 2 of unfrozen: accuracy " in said
+    assert (
+        "mobilenet_v2 on shapes: nothing can be said of unfrozen and frozen yet, for 3 trials are fewer than 5.\n"
+        in said
+    )
+    assert said.endswith("status 0\n")
+    after = table.read_text().splitlines()
+    assert (set(before) < set(after), len(after) - len(before)) == (True, 1)
+    assert "\n  trials: 3\n" in (project.folder / "params.yaml").read_text()
+    assert project.repro() == []  # the graph has nothing to do with it
+
+
+def test_make_study_says_what_it_could_not_do(project: Project) -> None:
+    project.edit_params(lambda params: params["datasets"].update(mine={}))
+    said = project.run("sh", "-c", "python -m scripts.study --dataset mine; echo status $?")
+    assert "not done: mobilenet_v2 on mine: arrange@mine: data/raw/mine is not there: put the images in it" in said
+    assert said.endswith("status 1\n")
+    unknown = project.run("python", "-m", "scripts.study", "--dataset", "ours", check=False)
+    assert unknown == "error: params.yaml: datasets has no entry 'ours'; it has: shapes, mine\n"
+    too_few = project.run("python", "-m", "scripts.study", "--trials", "1", check=False)
+    assert too_few == "error: params.yaml: study.trials: Input should be greater than or equal to 2; received 1\n"

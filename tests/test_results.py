@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.results import BEGIN, END, between_marks, results_table
+from scripts.results import BEGIN, BEGIN_VERDICTS, END, END_VERDICTS, between_marks, results_table, verdicts
 from stages.ground import paths
 from stages.settings import load_params
 from tests.conftest import PROJECT
@@ -22,6 +22,20 @@ def test_readme_shows_the_results_of_the_metrics_files(monkeypatch: pytest.Monke
     table = results_table(product(params.models, params.datasets))
     assert re.search(r"^\| mobilenet_v2 +\| cats_dogs +\| unfrozen +\| \w+ +\| \d+ of 500 ", table, re.M)
     assert readme == between_marks(readme, table, BEGIN, END), "the README's table is old: run make readme"
+
+
+def test_readme_opens_with_what_the_study_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    readme, params = (PROJECT / "README.md").read_text(), load_params()
+    told = verdicts(product(params.models, params.datasets))
+    assert re.search(r"^- mobilenet_v2 on sign_digits: finetuned .* frozen, .*\.$", told, re.M)
+    assert re.search(r"^\| mobilenet_v2 +\| sign_digits +\| frozen +\| 100 ", told, re.M)
+    old = "what the README says of the study is old: run make readme"
+    assert readme == between_marks(readme, told, BEGIN_VERDICTS, END_VERDICTS), old
+
+
+def test_where_the_study_has_not_run_nothing_is_said(in_folder: Path) -> None:
+    assert verdicts([("mobilenet_v2", "shapes")]) == "\nno results yet\n"
 
 
 def test_the_table_says_what_each_model_was_trained_in(in_folder: Path) -> None:

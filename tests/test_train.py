@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from torch import nn
 
 from stages import features, train
 from stages.ground import paths
 from stages.ground.files import read_table
 from stages.ground.runtime import Runtime
+from stages.heads.linear import Embeddings
 from stages.models.classifier import Classifier
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
@@ -20,9 +22,12 @@ from stages.networks.graph import to_graph
 from stages.networks.network import build, tensors_of
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.recipes.variant import Variant
 from stages.settings import load_params
 from stages.training import whole
+from stages.training.compute import Compute
 from stages.training.distributed import ALONE, Team
+from stages.training.examples import Images
 from tests.conftest import PROJECT
 from tests.drawing import draw_data_set
 from tests.processor import processor
@@ -181,3 +186,73 @@ def test_memory_for_images_is_shared_by_train_and_val(project: Path, monkeypatch
     monkeypatch.setattr(whole, "read_images", lambda listed, look, runtime, *_: asked.append(runtime.image_cache_mib))
     whole.read_splits(*splits(), LOOK, None, 0, Runtime(), Team(0, 2))
     assert asked == [4096 // 2 * 16 // 26, 4096 // 2 * 10 // 26]
+
+
+class Look:
+    """In the place of whole.Validation: the share that the network was blended with last."""
+
+    share = -1.0
+
+    def __init__(self, *_: object) -> None: ...
+
+    def logits(self, _: object) -> float:
+        return Look.share
+
+
+@pytest.mark.parametrize(
+    ("losses", "chosen"),
+    [
+        ({0: 0.3, 0.25: 0.2, 0.5: 0.1, 1: 0.3}, 0.5),
+        ({0: 0.1, 0.25: 0.1, 0.5: 0.2, 1: 0.3}, 0),  # equal: nearer to the probe
+        ({0: 0.3, 0.25: 0.1 + 1e-9, 0.5: 0.1 + 2e-9, 1: 0.1}, 1),
+    ],
+)
+def test_the_blend_is_chosen_by_the_log_loss_on_train_images_that_were_held_out(
+    monkeypatch: pytest.MonkeyPatch, losses: dict[float, float], chosen: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, trained_on = np.arange(50) % 2, []
+    images = Images(np.arange(50)[:, None], labels, LOOK)
+    rng = np.random.default_rng(0)
+    embeddings = Embeddings(rng.normal(size=(50, 3)).astype(np.float32), labels, np.arange(50) // 2)
+    recipe = Variant.model_validate(AUTO)
+
+    def trained(inner: Variant, learnt: Images, asked: Images, *_: object, **__: object) -> tuple:
+        trained_on.append((inner, learnt.squares[:, 0].tolist(), asked.squares[:, 0].tolist()))
+        return nn.Linear(3, 2), []
+
+    monkeypatch.setattr(whole, "trained", trained)
+    monkeypatch.setattr(whole, "with_last_layer", lambda *_: nn.Linear(3, 2))
+    monkeypatch.setattr(whole, "Validation", Look)
+    monkeypatch.setattr(whole, "blend", lambda _, __, share: setattr(Look, "share", share))
+    monkeypatch.setattr(whole, "cross_entropy", lambda share, of: np.full(len(of), losses[share]))
+    compute = Compute(torch.device("cpu"), "float32")
+    assert whole.chosen_share(recipe, images, None, embeddings, 0, compute) == chosen
+    [(inner, learnt, asked)] = trained_on
+    assert inner.blend is None
+    assert sorted([*learnt, *asked]) == list(range(50))
+    assert len(asked) == 10
+    assert {number // 2 for number in learnt} & {number // 2 for number in asked} == set()  # groups are whole
+    assert f"; {chosen:g} is taken\n" in capsys.readouterr().out
+
+
+AUTO = {
+    "trainable": "all", "epochs": 1, "batch_size": 4, "lr": 0.001, "momentum": 0.9, "weight_decay": 0,
+    "schedule": "cosine", "start": "probe", "blend": "auto",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "epochs"), [(0, [0, 0]), (0.5, [0, 0, 1, 1]), (1, [0, 0, 1, 1])])
+def test_what_was_chosen_is_what_the_network_becomes(
+    project: Path, monkeypatch: pytest.MonkeyPatch, share: float, epochs: list[int]
+) -> None:
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["variants"]["auto"] = AUTO
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setattr(whole, "chosen_share", lambda *_: share)
+    features.main("mobilenet_v2", "mine")
+    train.main("mobilenet_v2", "mine", "auto")
+    assert [int(row["epoch"]) for row in read_table(paths.history("mobilenet_v2", "mine", "auto"))] == epochs
+    weights = Pretrained.read(paths.weights("mobilenet_v2"), "mobilenet_v2").tensors
+    trained = ModelFile.read(paths.model("mobilenet_v2", "mine", "auto")).tensors
+    name = "features.0.0.weight"
+    assert np.array_equal(trained[name], weights[name]) == (share == 0)

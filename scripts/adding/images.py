@@ -8,17 +8,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from scripts.adding.entry import add_entry
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
-from stages.arrange import arrangement, check_classes, check_leaks
+from stages.arrange import arrangement, check_classes, check_leaks, torn_groups
 from stages.datasets.archive import unpack_pictures
+from stages.datasets.groups import group_names, write_groups
 from stages.datasets.layout import read_layout, split_of
 from stages.datasets.settings import Dataset, dataset_name
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import remove, written_whole
-from stages.ground.params import PARAMS_FILE
+from stages.ground.params import PARAMS_FILE, checked
 from stages.ground.runtime import Runtime
 from stages.pictures.examined import Examined, examine
 from stages.pictures.listing import LeftOut, Listing, list_folder
@@ -32,6 +35,7 @@ def add_images(
     table: Path | None = None,
     allow_duplicates: bool = False,
     splits: Mapping[str, str] | None = None,
+    group_pattern: str | None = None,
 ) -> None:
     """Copy the pictures of `source`, a folder or a zip file, print what they are and what to do next.
 
@@ -41,36 +45,44 @@ def add_images(
         table: of labels, where no folders say them.
         allow_duplicates: whether a picture may train and validate.
         splits: {folder: split}, where its name does not say it.
+        group_pattern: a regular expression that finds in files' names what is to stay on one side of a split.
 
     Raises:
         ProjectError: what arrange@NAME would refuse, or a name or place that is taken; nothing was changed then.
     """
     params = load_params()
     check_free(name, source, params)
-    raw, settings = paths.raw(name), Dataset()
-    with folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out), naming(folder, source):
-        listing = list_folder(folder, left_out=left_out)
-        found = by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
-        with written_whole(raw) as part, naming(part, source):
-            for place, path in found.places.items():
-                (part / place).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, part / place)
-            examined = examine_all(part, [part / place for place in found.places], params.runtime)
-            plan, notes = arrangement(part, settings)
-            check_classes(part, plan)
-            pictures = {place: examined[path] for place, path in plan.items()}
-            if not allow_duplicates:
-                check_leaks(part, pictures, "add them with --allow-duplicates")
-            lines = list(survey(name, pictures, params.variants))
+    raw = paths.raw(name)
+    entry: dict[str, object] = {"group_pattern": group_pattern} if group_pattern else {}
+    entry |= {"allow_duplicates": True} if allow_duplicates else {}
+    checked(entry, Dataset, Path("--group-pattern"))
     try:
+        with folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out), naming(folder, source):
+            listing = list_folder(folder, left_out=left_out)
+            found = by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
+            with written_whole(raw) as part, naming(part, source):
+                for place, path in found.places.items():
+                    (part / place).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, part / place)
+                examined = examine_all(part, [part / place for place in found.places], params.runtime)
+                if found.groups:
+                    write_groups(groups_file(name), {examined[part / at].sha256: of for at, of in found.groups.items()})
+                    entry |= {"groups": groups_file(name).name}
+                settings: Dataset = checked(entry, Dataset, PARAMS_FILE)
+                plan, notes = arrangement(part, settings)
+                check_classes(part, plan)
+                pictures = {place: examined[path] for place, path in plan.items()}
+                if not allow_duplicates:
+                    check_leaks(part, pictures, "add them with --allow-duplicates")
+                lines = [*survey(name, pictures, params.variants), torn_groups(group_names(settings, plan, part)) or ""]
         versioned = version(raw)
-        entry = [f"{name}:", "  allow_duplicates: true"] if allow_duplicates else [f"{name}: {{}}"]
-        add_entry("datasets", entry)
+        written = yaml.safe_dump(entry, allow_unicode=True, width=1000).splitlines()
+        add_entry("datasets", [f"{name}:", *(f"  {line}" for line in written)] if entry else [f"{name}: {{}}"])
     except BaseException:
-        remove(raw)
-        remove(dvc_file(raw))
+        for made in (raw, dvc_file(raw), groups_file(name)):
+            remove(made)
         raise
-    print("\n".join(dict.fromkeys([*lines, *found.notes, *listing.left_out.lines(), *notes])))
+    print("\n".join(dict.fromkeys([*filter(None, lines), *found.notes, *listing.left_out.lines(), *notes])))
     print(f"\nThey are copied to {raw}; {PARAMS_FILE} has {name} under datasets. Next:")
     print("\n".join(f"  {command}" for command in next_commands(name, versioned, list(params.models))))
 
@@ -88,7 +100,7 @@ def check_free(name: str, source: Path, params: Params) -> None:
             f"{source}: the images are copied to {paths.raw(name)}, so they cannot lie there or around it; move them"
             " elsewhere first"
         )
-    for taken in (paths.raw(name), dvc_file(paths.raw(name)), paths.images(name)):
+    for taken in (paths.raw(name), dvc_file(paths.raw(name)), paths.images(name), groups_file(name)):
         if taken.exists():
             raise ProjectError(f"{taken} is there already; choose another name, or remove it")
 
@@ -160,6 +172,10 @@ def examine_all(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Pa
         raise ProjectError(f"{folder}: {error}") from error
 
 
+def groups_file(name: str) -> Path:
+    return paths.MANIFESTS / f"{name}.groups"
+
+
 def dvc_file(raw: Path) -> Path:
     return raw.with_name(f"{raw.name}.dvc")
 
@@ -178,9 +194,9 @@ def version(raw: Path) -> bool:
 def next_commands(name: str, versioned: bool, models: list[str]) -> list[str]:
     raw = paths.raw(name)
     if versioned:
-        first = (
-            f"git add {PARAMS_FILE} {dvc_file(raw)}   # dvc add {raw} is done: DVC keeps the images, Git their version"
-        )
+        groups = f" {groups_file(name)}" if groups_file(name).is_file() else ""
+        files = f"{PARAMS_FILE} {dvc_file(raw)}{groups}"
+        first = f"git add {files}   # dvc add {raw} is done: DVC keeps the images, Git their version"
     else:
         first = f"dvc add {raw}   # in a project with Git: DVC keeps the images, Git their version"
     return [first, *(f"dvc repro draw@{model}-{name}" for model in models)]

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from stages.datasets.layout import split_of
@@ -18,6 +18,8 @@ COLUMNS = {  # small letters alone, as tables have them
     "label": ("label", "labels", "class", "classname", "classlabel", "category", "breed", "species", "target",
               "diagnosis", "findinglabels"),
     "split": ("split", "set", "subset", "fold", "partition"),
+    "group": ("group", "groupid", "subject", "subjectid", "patient", "patientid", "person", "personid", "student",
+              "studentid", "participant", "animal", "animalid", "specimen", "specimenid"),
 }  # fmt: skip
 KAGGLES = re.compile(r"([^.]+)\.\d+\.\w+")  # cat.0.jpg
 DELIMITERS = ",;\t"
@@ -30,10 +32,11 @@ class Found:
 
     places: dict[str, Path]
     notes: list[str]
+    groups: dict[str, str] = field(default_factory=dict)  # by place: what is to stay on one side of a split
 
 
 def by_table(folder: Path, table: Path, listing: Listing) -> Found:
-    """As the rows of `table` say, which has the columns file and label, and split if it likes.
+    """As the rows of `table` say, which has the columns file and label, and split and group if it likes.
 
     Files are relative to `folder`, and may lack their suffix; splits are train, val and test, in the words that folders
     may have.
@@ -48,6 +51,7 @@ def by_table(folder: Path, table: Path, listing: Listing) -> Found:
         raise ProjectError(f"{table}: {EXPECTED} in its first line; received {found}: no {missing[0]}")
     pictures = Pictures(folder, listing)
     places: dict[str, Path] = {}
+    groups: dict[str, str] = {}
     labels: set[str] = set()
     said_of: dict[Path, tuple[str | None, str]] = {}
     for line, row in rows:
@@ -68,7 +72,10 @@ def by_table(folder: Path, table: Path, listing: Listing) -> Found:
             if said_of.setdefault(path, (split, label)) != (split, label):
                 problems.add("files named twice, with different labels or splits", f"line {line} ({file})")
             inside = path.relative_to(folder).as_posix()
-            places[f"{split}/{label}/{inside}" if split else f"{label}/{inside}"] = path
+            place = f"{split}/{label}/{inside}" if split else f"{label}/{inside}"
+            places[place], groups[place] = path, row[names["group"]].strip() if "group" in names else ""
+            if "group" in names and not groups[place]:
+                problems.add(f"rows without a {names['group']}", f"line {line} ({file})")
     for same in alike(label for label in labels if not class_problem(label)):
         problems.add("labels that look the same: write them alike, or tell them apart", same)
     problems.raise_any(table)
@@ -76,7 +83,9 @@ def by_table(folder: Path, table: Path, listing: Listing) -> Found:
         raise ProjectError(f"{table}: expected a row for each picture, below the header; found none")
     if "split" not in names and any(map(split_of, labels)):  # a class may be called test: its folder is no split then
         places = {f"train/{place}": path for place, path in places.items()}
-    return Found(places, _notes(table, columns, names, len(listing.pictures) - len(said_of)))
+        groups = {f"train/{place}": group for place, group in groups.items()}
+    notes = _notes(table, columns, names, len(listing.pictures) - len(said_of))
+    return Found(places, notes, groups if "group" in names else {})
 
 
 class Pictures:

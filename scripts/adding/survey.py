@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from stages.arrange import imbalance, summary
 from stages.ground.errors import some
 from stages.pictures.examined import Examined, remarks, shared_values
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Probe, Variant
 from stages.statistics.inference import wilson_interval
 
 
-def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Variant]) -> Iterator[str]:
+def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Variant | Probe]) -> Iterator[str]:
     """Lines on the images at these places, as arrange takes them: "SPLIT/CLASS/FILE"."""
     classes = {place.split("/")[1] for place in pictures}
     yield f"{len(pictures)} images of {len(classes)} classes; data/{dataset} will be:"
@@ -25,7 +25,7 @@ def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Vari
         yield warning
     train = sum(place.startswith("train/") for place in pictures)
     for name, variant in variants.items():
-        if train < variant.batch_size:
+        if isinstance(variant, Variant) and train < variant.batch_size:
             yield (
                 f"warning: {train} train images are fewer than variants.{name}.batch_size ({variant.batch_size}) in"
                 " params.yaml, and would be refused: lower that, or add images"

@@ -12,6 +12,7 @@ from stages.ground.errors import ProjectError
 
 LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"
 BEFORE_TRAINING = ("download", "arrange", "weights", "features")
+OF_STUDY = ("trials", "verdict", "draw_study")
 STAGES = (*BEFORE_TRAINING, "learning_curve", "train", "evaluate", "compare", "explain", "draw")
 
 
@@ -33,7 +34,7 @@ class Cell:
             return of == [self.model]
         if kind in ("download", "arrange"):
             return of == [self.dataset]
-        return kind in STAGES and of[:2] == [self.model, self.dataset]
+        return kind in (*STAGES, *OF_STUDY) and of[:2] == [self.model, self.dataset]
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,16 @@ def _differs(changes: Any) -> bool:
 
 
 def changes() -> Changes:
-    """Raises ProjectError where DVC cannot tell, as when it was killed while it wrote."""
+    """Of the stages of dvc.yaml; those of the study are another file's.
+
+    Raises:
+        ProjectError: DVC cannot tell, as when it was killed while it wrote.
+    """
     status = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if status.returncode:
         check_dvc_files()
         raise ProjectError(f"dvc status failed: {' '.join(status.stderr.split())}")
-    return Changes(json.loads(status.stdout))
+    return Changes({name: of for name, of in json.loads(status.stdout).items() if ":" not in name})
 
 
 def check_dvc_files() -> None:

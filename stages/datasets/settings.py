@@ -1,5 +1,6 @@
 """The section datasets of params.yaml: which images train and which validate."""
 
+import re
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -25,6 +26,8 @@ class Dataset(Strict):
     manifest: str | None = None
     val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    groups: str | None = None
+    group_pattern: str | None = None
     allow_duplicates: bool = False
     values: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
@@ -32,6 +35,17 @@ class Dataset(Strict):
     def _range(self) -> Self:
         if self.values and self.values[0] >= self.values[1]:
             raise ValueError(f"values: expected what becomes black and a greater one that becomes white: {self.values}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_groups(self) -> Self:
+        if self.groups and self.group_pattern:
+            raise ValueError("give groups or group_pattern, not both")
+        if self.group_pattern:
+            try:
+                re.compile(self.group_pattern)
+            except re.error as error:
+                raise ValueError(f"group_pattern is no regular expression: {error}") from error
         return self
 
     @model_validator(mode="after")

@@ -12,8 +12,9 @@ from stages.figures.style import GREY, PALETTE, lighten_frame, mark_published
 
 @dataclass(frozen=True)
 class Curve:
-    """One split's course over the epochs, which count from 1."""
+    """One split's course over the epochs; 0 is what training began with, if that is known."""
 
+    epochs: Sequence[int]
     loss: Sequence[float]
     accuracy: Sequence[float]
 
@@ -53,11 +54,14 @@ def draw_comparison(
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve], measure: str, colour: str) -> None:
     """Train thin, grey and dashed, val thick and coloured, each with its name and last value beside its end."""
     train, val = (getattr(curves[split], measure) for split in ("train", "val"))
-    epochs = range(1, len(val) + 1)
-    axes.plot(epochs, train, color=GREY, linewidth=1, linestyle="--", marker=".")
-    axes.plot(epochs, val, color=colour, linewidth=2.5, marker="o", markersize=4)
+    axes.plot(curves["train"].epochs, train, color=GREY, linewidth=1, linestyle="--", marker=".")
+    axes.plot(curves["val"].epochs, val, color=colour, linewidth=2.5, marker="o", markersize=4)
+    if len(val) == 1:  # an optimum, which has no course
+        axes.axhline(train[0], color=GREY, linewidth=1, linestyle="--")
+        axes.axhline(val[0], color=colour, linewidth=2.5)
+    running = "" if len(val) == 1 else "\n(running)"
     for name, value, above, text_colour in (
-        (f"train {train[-1]:.3f}\n(running)", train[-1], train[-1] > val[-1], GREY),
+        (f"train {train[-1]:.3f}{running}", train[-1], train[-1] > val[-1], GREY),
         (f"val {val[-1]:.3f}", val[-1], val[-1] >= train[-1], colour),
     ):
         axes.annotate(

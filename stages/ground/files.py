@@ -67,6 +67,17 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]], columns: Colle
             writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
 
 
+def append_row(path: Path, row: Mapping[str, object]) -> None:
+    """To a table that nothing is computed from: what a kill leaves half of is no loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row.keys(), delimiter="\t", lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def read_json(path: Path) -> Any:
     """Raises ProjectError if it is not whole."""
     try:
@@ -97,31 +108,38 @@ def _value(found: Any, key: str, path: Path) -> Any:
     return found[key]
 
 
-def read_table(path: Path, columns: Collection[str] = (), may_be_empty: bool = False) -> list[dict[str, str]]:
+REMEDY = "run dvc repro"
+
+
+def read_table(
+    path: Path, columns: Collection[str] = (), may_be_empty: bool = False, remedy: str = REMEDY
+) -> list[dict[str, str]]:
     """The rows of a file of `write_table`; raises ProjectError if it lacks one of `columns`, or has no rows."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, delimiter="\t")
             rows, names = list(reader), reader.fieldnames
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ProjectError(f"{path}: not a table in UTF-8 ({error}); run dvc repro") from error
+        raise ProjectError(f"{path}: not a table in UTF-8 ({error}); {remedy}") from error
     there = names or () if rows or may_be_empty else ()
     if missing := [column for column in columns if column not in there]:
-        raise ProjectError(f"{path}: no column {missing[0]}, or no rows; run dvc repro")
+        raise ProjectError(f"{path}: no column {missing[0]}, or no rows; {remedy}")
     return rows
 
 
-def read_typed(path: Path, columns: Mapping[str, type], may_be_empty: bool = False) -> list[dict[str, Any]]:
+def read_typed(
+    path: Path, columns: Mapping[str, type], may_be_empty: bool = False, remedy: str = REMEDY
+) -> list[dict[str, Any]]:
     """The same with these columns alone, each value as its type has it; raises ProjectError if one is none.
 
     Infinity and what is not a number are none.
     """
     rows = []
-    for number, row in enumerate(read_table(path, columns, may_be_empty), start=2):
+    for number, row in enumerate(read_table(path, columns, may_be_empty, remedy), start=2):
         try:
             rows.append(_typed(row, columns))
         except ValueError as error:
-            raise ProjectError(f"{path}, line {number}: {error}; run dvc repro") from error
+            raise ProjectError(f"{path}, line {number}: {error}; {remedy}") from error
     return rows
 
 

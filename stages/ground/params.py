@@ -7,10 +7,10 @@ concerns, and nothing else. The whole file is checked by stages/settings.py.
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Tag, TypeAdapter, ValidationError
 
 from stages.ground.errors import ProjectError
 
@@ -34,6 +34,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
+Precision = Literal["auto", "bfloat16", "float32"]
 
 
 def name(text: str) -> str:
@@ -122,7 +123,7 @@ def did_you_mean(text: str, known: list[str]) -> str:
 
 def _told(problem: Any, schema: Any, above: tuple[str, ...]) -> str:
     location = problem["loc"]
-    key = ".".join([*above, *(str(part) for part in location if part != "[key]")]) or "the whole file"
+    key = ".".join([*above, *(str(part) for part in location if not _is_tag(part))]) or "the whole file"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         allowed = _keys_at(schema, location[:-1])
@@ -134,12 +135,20 @@ def _told(problem: Any, schema: Any, above: tuple[str, ...]) -> str:
     return f"{key}: {message}"
 
 
+def _is_tag(part: int | str) -> bool:
+    """Of a place in params.yaml: no key there, but what pydantic says of it."""
+    return str(part).startswith("[")
+
+
 def _keys_at(schema: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys that the settings at `location` of a `schema` may have."""
+    if location and Tag(str(location[0])) in get_args(schema):  # of several schemas the one that was taken
+        return _keys_at(get_args(schema)[0], location[1:])
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         if not location:
             return list(schema.model_fields)
-        return _keys_at(schema.model_fields[str(location[0])].annotation, location[1:])
+        field = schema.model_fields.get(str(location[0]))
+        return _keys_at(field.annotation, location[1:]) if field else []
     if getattr(schema, "__origin__", None) is dict:
         return _keys_at(get_args(schema)[1], location[1:])
     return next((keys for inner in get_args(schema) if (keys := _keys_at(inner, location))), [])

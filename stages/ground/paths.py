@@ -20,6 +20,11 @@ def values(dataset: str) -> Path:
     return images(dataset) / "values.json"
 
 
+def groups(dataset: str) -> Path:
+    """Of a data set with groups: {file: the name of its group}."""
+    return images(dataset) / "groups.json"
+
+
 def weights(model: str) -> Path:
     return Path("weights") / f"{model}.safetensors"
 
@@ -91,6 +96,24 @@ def figure(model: str, dataset: str, name: str) -> Path:
 def variant_figure(model: str, dataset: str, variant: str, name: str) -> Path:
     """Of one variant: `embeddings`, `mistakes` or `reliability`."""
     return figures(model, dataset) / variant / f"{name}.png"
+
+
+def trials(model: str, dataset: str) -> Path:
+    """Of the study; kept by Git, and added to."""
+    return Path("study") / model / dataset / "trials.tsv"
+
+
+def verdicts(model: str, dataset: str) -> Path:
+    return Path("study") / model / dataset / "verdicts.json"
+
+
+def study_figure(model: str, dataset: str) -> Path:
+    return Path("study") / model / dataset / "study.png"
+
+
+def seconds(model: str, dataset: str) -> Path:
+    """How long trials took on this machine: no result."""
+    return SCRATCH / "seconds" / model / f"{dataset}.tsv"
 
 
 def _plots(model: str, dataset: str, variant: str) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 from stages.ground.errors import ProjectError
 from stages.ground.seeds import derived_rng
 from stages.recipes.variant import Row, Variant
+from stages.statistics.sampling import folds
 from stages.statistics.scores import log_softmax, score
 
 
@@ -40,6 +41,26 @@ class Head:
 class Embeddings:
     embeddings: np.ndarray  # (N, D) float32
     labels: np.ndarray  # (N,) int64
+    groups: np.ndarray | None = None  # (N,) numbers from 0 of what is kept in one fold; None: each is its own
+
+    def part(self, of: np.ndarray) -> "Embeddings":
+        """Those numbered `of`, or where it is true."""
+        return Embeddings(self.embeddings[of], self.labels[of], None if self.groups is None else self.groups[of])
+
+    def folds(self, count: int, seed: int) -> np.ndarray:
+        """(N,) numbers from 0, at random: classes in proportion, groups whole; fewer than `count` of few groups.
+
+        Raises:
+            ProjectError: all are of one group.
+        """
+        groups = np.arange(len(self.labels)) if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+        found: np.ndarray = np.unique(folds(self.labels, groups, count, derived_rng(seed)), return_inverse=True)[1]
+        if found.max() == 0:
+            raise ProjectError(
+                f"{len(self.labels)} train images of one group cannot be taken apart, to choose a setting on some of"
+                " them: add images of other groups"
+            )
+        return found
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is an error of its own

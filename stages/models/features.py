@@ -18,6 +18,7 @@ class Embedded:
     files: list[str]  # relative to data/DATASET/
     embeddings: np.ndarray  # (N, D) float32
     labels: np.ndarray  # (N,) int64
+    groups: np.ndarray | None = None  # (N,) int64, numbers of what stays on one side of a split
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Features:
         tensors = {}
         for split, of in self.splits.items():
             tensors[f"{split}.embeddings"], tensors[f"{split}.labels"] = of.embeddings, of.labels
+            if of.groups is not None:
+                tensors[f"{split}.groups"] = of.groups
         files = {split: of.files for split, of in self.splits.items()}
         write_tensors(path, tensors, {"backbone": self.backbone, "classes": self.classes, "files": files})
 
@@ -44,7 +47,12 @@ class Features:
         tensors, about = read_tensors(path, KEYS)
         try:
             splits = {
-                split: Embedded(files, tensors[f"{split}.embeddings"], tensors[f"{split}.labels"])
+                split: Embedded(
+                    files,
+                    tensors[f"{split}.embeddings"],
+                    tensors[f"{split}.labels"],
+                    tensors.get(f"{split}.groups"),
+                )
                 for split, files in about["files"].items()
             }
         except KeyError as error:
@@ -57,5 +65,7 @@ class Features:
 
 def _usable(of: Embedded | None, classes: int) -> bool:
     if of is None or of.embeddings.ndim != 2 or not len(of.files) == len(of.labels) == len(of.embeddings) > 0:
+        return False
+    if of.groups is not None and (len(of.groups) != len(of.files) or of.groups.min() < 0):
         return False
     return bool(np.isfinite(of.embeddings).all()) and 0 <= of.labels.min() <= of.labels.max() < classes

@@ -80,6 +80,10 @@ def last_layer_name(network: nn.Module) -> str:
     return name
 
 
+def last_layer(network: nn.Module) -> nn.Module:
+    return network.get_submodule(last_layer_name(network))
+
+
 def new_last_layer(weight: np.ndarray, bias: np.ndarray) -> LastLayer:
     """A last layer with these (classes, in_features) and (classes,) to begin with."""
     layer = LastLayer(weight.shape[1], weight.shape[0])

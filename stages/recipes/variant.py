@@ -1,12 +1,12 @@
 """The section variants of params.yaml: ways of training, and what follows from their settings alone."""
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from stages.ground.params import NonNegative, Pixels, Positive, Strict
+from stages.ground.params import NonNegative, Pixels, Positive, Strict, known_as, load_section
 from stages.ground.seeds import derived_rng
 
 Row = dict[str, int | str | float]  # of a history: epoch, split (train, val), loss, accuracy, lr
@@ -20,8 +20,15 @@ class Augment(Strict):
     crop: Pixels | None = None  # None: the network's own
 
 
+class Probe(Strict):
+    """The last layer alone, at the optimum: stages/heads/probe.py. It has nothing to set."""
+
+    trainable: Literal["head"]
+    solver: Literal["newton"]
+
+
 class Variant(Strict):
-    """One way of training."""
+    """One way of training, by SGD."""
 
     trainable: Literal["head", "all"]
     epochs: Annotated[int, Field(ge=1)]
@@ -33,13 +40,25 @@ class Variant(Strict):
     step_epochs: Annotated[int, Field(ge=1)] | None = None
     step_factor: Annotated[float, Field(gt=0, le=1)] | None = None
     select: Literal["last", "best"] = "last"
+    start: Literal["random", "probe"] = "random"
+    body_lr: Annotated[float, Field(gt=0, le=1)] = 1
+    batch_norm: Literal["train", "frozen"] = "train"
     recompute_batchnorm: bool = False
+    blend: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] | None = None
     augment: Augment | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.trainable == "head" and self.augment:
             raise ValueError("augment needs trainable: all; a frozen network's features are computed once")
+        of_body = {"start": "random", "body_lr": 1, "batch_norm": "train", "blend": None}
+        without = [key for key, usual in of_body.items() if getattr(self, key) != usual]
+        if self.trainable == "head" and without:
+            raise ValueError(f"{', '.join(without)}: only with trainable: all")
+        if self.blend and (self.start, self.select) != ("probe", "last"):
+            raise ValueError("blend needs start: probe, which it goes back towards, and select: last")
+        if self.recompute_batchnorm and self.batch_norm == "frozen":
+            raise ValueError("recompute_batchnorm takes statistics anew, which batch_norm: frozen keeps; take one out")
         if self.recompute_batchnorm and (self.trainable, self.select) != ("all", "last"):
             raise ValueError("recompute_batchnorm needs trainable: all and select: last")
         if {self.step_epochs is not None, self.step_factor is not None} != {self.schedule == "step"}:
@@ -65,3 +84,19 @@ class Variant(Strict):
         Batches differ by one image at most, so that none is left with a single one, which BatchNorm cannot take.
         """
         return np.array_split(derived_rng(seed, epoch).permutation(images), self.steps(images))
+
+
+def _kind(settings: Any) -> str:
+    return (
+        "[newton]" if isinstance(settings, Probe) or (isinstance(settings, dict) and "solver" in settings) else "[sgd]"
+    )
+
+
+# Tags stand in brackets: messages leave these out.
+Recipe = Annotated[Annotated[Variant, Tag("[sgd]")] | Annotated[Probe, Tag("[newton]")], Discriminator(_kind)]
+
+
+def load_recipe(variant: str) -> Variant | Probe:
+    """The settings of one variant of params.yaml."""
+    variants: dict[str, Variant | Probe] = load_section("variants", dict[str, Recipe])
+    return known_as("variants", variants, variant)

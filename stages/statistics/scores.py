@@ -19,5 +19,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """(N, classes), (N,) -> mean cross-entropy in nats, accuracy"""
-    losses = -log_softmax(logits)[np.arange(len(labels)), labels]
-    return float(losses.mean()), float((logits.argmax(1) == labels).mean())
+    return float(cross_entropy(logits, labels).mean()), float((logits.argmax(1) == labels).mean())
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(N, classes), (N,) -> (N,) of each, in nats"""
+    losses: np.ndarray = -log_softmax(logits)[np.arange(len(labels)), labels]
+    return losses

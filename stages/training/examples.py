@@ -3,7 +3,7 @@
 import math
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,10 @@ class Images:
     preprocessing: Preprocessing
     augment: Augment | None = None
     seed: int = 0
+
+    def part(self, of: np.ndarray) -> "Images":
+        """Those numbered `of`."""
+        return replace(self, squares=self.squares[of], labels=self.labels[of])
 
     def augmented(self, of: np.ndarray, device: torch.device, epoch: int) -> Tensor:
         """The images numbered `of`, (n,), as `epoch` trains on them: (n, 3, side, side) float32"""

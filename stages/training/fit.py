@@ -2,14 +2,16 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from stages.ground.errors import ProjectError
+from stages.networks.network import last_layer
 from stages.recipes.variant import Row, Variant
 from stages.statistics.scores import score
 from stages.training.batchnorm import recompute_statistics
@@ -29,34 +31,46 @@ def fit(
     compute: Compute,
     report: Callable[[Row, Row], None] = lambda train, val: None,
     checkpoint: Checkpoint | None = None,
+    before: Sequence[Row] = (),
+    every_epoch: bool = True,
 ) -> list[Row]:
     """Train `network` in place; every one of its parameters that requires a gradient is trained.
 
     The train row of an epoch is the running one: means over the images as they were seen, augmented and
     while the weights moved. The val row is of the network at the epoch's end, whose (N, classes) logits of the val
-    images `val_logits` gives; at the last one's, after BatchNorm's statistics were recomputed, if the recipe says so.
+    images `val_logits` gives; at the last one's, after BatchNorm's statistics were recomputed, and the network was
+    blended with what it was at the start, if the recipe says so. Rows of `before` come first. Without
+    `every_epoch`, and where the recipe does not choose an epoch by them, only the last epoch has rows.
 
     Raises:
         ProjectError: the loss is no longer finite.
     """
     optimizer = new_optimizer(network, recipe)
     joined, first = compute.team.joined(network), compute.team.rank == 0
-    history: list[Row] = []
+    history = list(before)
+    start = copy.deepcopy(network.state_dict()) if recipe.blend else {}
     best_accuracy, best_state = -1.0, None
     if checkpoint and (saved := checkpoint.load()):
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         history, best_accuracy, best_state = saved["history"], saved["best_accuracy"], saved["best_state"]
         if first:
-            print(f"going on after epoch {len(history) // 2}, from {checkpoint.path}")
+            print(f"going on after epoch {history[-1]['epoch']}, from {checkpoint.path}")
 
-    for epoch in range(len(history) // 2 + 1, recipe.epochs + 1):
-        lr = optimizer.param_groups[0]["lr"] = recipe.lr_in(epoch)
+    for epoch in range(int(history[-1]["epoch"]) + 1 if history else 1, recipe.epochs + 1):
+        lr = recipe.lr_in(epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group["share"]
         loss, accuracy = train_epoch(joined, train, optimizer, recipe, seed, epoch, compute)
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
         compute.team.synchronize(network)
-        if recipe.recompute_batchnorm and epoch == recipe.epochs:
-            recompute_statistics(network, train, compute)
+        if epoch == recipe.epochs:
+            if recipe.recompute_batchnorm:
+                recompute_statistics(network, train, compute)
+            if isinstance(recipe.blend, float):
+                blend(network, start, recipe.blend)
+        if not every_epoch and recipe.select == "last" and epoch < recipe.epochs:
+            continue
         loss, accuracy = score(val_logits(network), val_labels)
         if not math.isfinite(loss):
             raise ProjectError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
@@ -82,9 +96,28 @@ def fit(
 
 
 def new_optimizer(network: nn.Module, recipe: Variant) -> torch.optim.Optimizer:
-    """Of every parameter that requires a gradient."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
+    """Of every parameter that requires a gradient; a group's `share` is of the recipe's learning rate."""
+    last = {id(parameter) for parameter in last_layer(network).parameters()}
+    head: list[nn.Parameter] = []
+    body: list[nn.Parameter] = []
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            (head if id(parameter) in last else body).append(parameter)
+    groups = [{"params": body, "share": recipe.body_lr}, {"params": head, "share": 1.0}]
+    return torch.optim.SGD(
+        [group for group in groups if group["params"]], recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay
+    )
+
+
+@torch.no_grad()
+def blend(network: nn.Module, start: Mapping[str, Tensor], share: float) -> None:
+    """Set every tensor to (1 - share) x what it was at the start + share x what training made of it.
+
+    WiSE-FT: Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+    """
+    state = network.state_dict()
+    blended = {name: torch.lerp(start[name], of, share) for name, of in state.items() if of.is_floating_point()}
+    network.load_state_dict(state | blended)
 
 
 def train_epoch(
@@ -98,6 +131,10 @@ def train_epoch(
 ) -> tuple[float, float]:
     """One pass over all images in random order: their mean loss and accuracy."""
     network.train()
+    if recipe.batch_norm == "frozen":
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
     rank, count = compute.team.rank, len(images.labels)
     seed_torch(seed, epoch, *([rank] if rank else []))  # dropout, which is to differ within a batch
     loss_sum, correct = 0.0, 0
@@ -108,7 +145,7 @@ def train_epoch(
             logits = network(images.augmented(share, compute.device, epoch))
         loss = F.cross_entropy(logits, labels, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
-            lr = optimizer.param_groups[0]["lr"]
+            lr = optimizer.param_groups[-1]["lr"]
             raise ProjectError(f"the loss is {loss.item()} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
         optimizer.zero_grad()
         (loss * compute.team.size).backward()  # type: ignore[no-untyped-call]  # gradients are averaged over the team

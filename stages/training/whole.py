@@ -1,10 +1,10 @@
 """Train every layer of a network on a data set's images: from its pretrained file to a finished model."""
 
+import copy
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from torch import nn
 
 from stages.ground import paths
 from stages.ground.errors import ProjectError
-from stages.ground.params import Seed, load_entry, load_section
+from stages.ground.params import Precision, Seed, load_section
 from stages.ground.runtime import Runtime, load_runtime
-from stages.heads.linear import Head
+from stages.heads.fit import probe_rows
+from stages.heads.linear import Embeddings, Head
+from stages.heads.probe import FOLDS, fit_probe
 from stages.models.backbone import Backbone
+from stages.models.features import Features
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
 from stages.networks.network import (
@@ -30,13 +33,16 @@ from stages.networks.settings import takes_one_size
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
-from stages.recipes.variant import Augment, Row, Variant
+from stages.recipes.variant import Augment, Row, Variant, load_recipe
+from stages.statistics.scores import cross_entropy
+from stages.statistics.selection import simplest
 from stages.training.checkpoint import Checkpoint
 from stages.training.compute import Compute, choose_compute, computes_bfloat16, slowdown_of_bfloat16
 from stages.training.distributed import ALONE, Team, launch
 from stages.training.examples import Images, read_images
-from stages.training.fit import fit
+from stages.training.fit import blend, fit
 
+SHARES = (0.0, 0.25, 0.5, 1.0)  # that blend: auto chooses from; see docs/tuning.md for why there is none between
 VAL_BATCH = 32  # images that are normalized at once
 
 
@@ -57,25 +63,21 @@ def train_whole(recipe: Variant, cell: Cell) -> None:
 def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     """The same in every process of the team, but that the first one reports and writes."""
     cell, runtime = (model, dataset, variant), load_runtime()
-    recipe, preprocessing = load_entry("variants", Variant, variant), Preprocessing.of(model, dataset)
+    recipe, preprocessing = load_recipe(variant), Preprocessing.of(model, dataset)
+    assert isinstance(recipe, Variant)  # a probe trains no whole network
     seed: int = load_section("seed", Seed)
-    compute = choose_compute(runtime.device, load_section("precision", Literal["auto", "bfloat16", "float32"]), team)
+    compute = choose_compute(runtime.device, load_section("precision", Precision), team)
     splits = list_splits(paths.images(dataset))
     train_files, val_files = splits["train"], splits["val"]
     check_enough(len(train_files.files), recipe, cell)
     train, val = read_splits(train_files, val_files, preprocessing, augmentation(recipe, model), seed, runtime, team)
     pretrained = Pretrained.read(paths.weights(model), model)
-    network = with_new_last_layer(pretrained, len(train_files.classes), seed, compute)
-    side = train.augment.crop if train.augment and train.augment.crop else preprocessing.crop
-    smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
-    key = f"variants.{variant}.augment.crop" if side < preprocessing.crop else f"models.{model}.crop"
-    check_takes(model, max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
+    check_batches(recipe, train, cell, team)
     if not team.rank:
-        announce(model, network, preprocessing.crop, compute)
+        announce(load_pretrained(pretrained), preprocessing.crop, compute, model)
     checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
-    look = Validation(val, pretrained, compute)
-    report = reporter(recipe)
-    history = fit(network, train, look.logits, val.labels, recipe, seed, compute, report, checkpoint)
+    embeddings = kept_embeddings(model, dataset) if recipe.start == "probe" else None
+    network, history = trained(recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe), checkpoint)
     if team.rank:
         return
     ModelFile(
@@ -90,6 +92,92 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     ).write(paths.model(*cell))
     keep_history(history, recipe, cell, len(val.labels))
     checkpoint.delete()
+
+
+def trained(
+    recipe: Variant,
+    train: Images,
+    val: Images,
+    pretrained: Pretrained,
+    embeddings: Embeddings | None,
+    seed: int,
+    compute: Compute,
+    report: Callable[[Row, Row], None] = lambda train, val: None,
+    checkpoint: Checkpoint | None = None,
+    every_epoch: bool = True,
+) -> tuple[nn.Module, list[Row]]:
+    """The trained network, and its history; see fit().
+
+    `embeddings` are of the train images, for recipes that start from a probe, whose own rows are those of epoch 0.
+    """
+    look, before = Validation(val, pretrained, compute), list[Row]()
+    if embeddings is None:
+        head = Head.drawn(pretrained.width, int(train.labels.max()) + 1, seed)
+        network = with_last_layer(pretrained, head, compute)
+    else:
+        probe, _ = fit_probe(embeddings, seed)
+        network = with_last_layer(pretrained, probe, compute)
+        before = probe_rows(probe, embeddings, look.logits(network), val.labels)
+        if recipe.blend == "auto":
+            share = chosen_share(recipe, train, pretrained, embeddings, seed, compute)
+            if share == 0:
+                return network, before
+            recipe = recipe.model_copy(update={"blend": share if share < 1 else None})
+    history = fit(
+        network, train, look.logits, val.labels, recipe, seed, compute, report, checkpoint, before, every_epoch
+    )
+    return network, history
+
+
+def chosen_share(
+    recipe: Variant, train: Images, pretrained: Pretrained, embeddings: Embeddings, seed: int, compute: Compute
+) -> float:
+    """Which of SHARES suits these images, by the log loss on a fifth of the train images, after training on the others.
+
+    WiSE-FT's weight, chosen without a look at the val images: 0 is the probe, 1 is the network as it was trained. The
+    least of those within a standard error of the best is taken.
+
+    Raises:
+        ProjectError: there are too few groups.
+    """
+    held_out = embeddings.folds(FOLDS, seed) == 0
+    known, asked = embeddings.part(~held_out), train.part(np.flatnonzero(held_out))
+    if set(known.labels) != set(embeddings.labels):
+        raise ProjectError(
+            "blend: auto cannot be chosen: without a fifth of the train images, in whole groups, a class has none; add"
+            " images of other groups, or name the blend in params.yaml"
+        )
+    if not compute.team.rank:
+        print(f"first without {len(asked.labels)} of the train images, to choose the blend on these", flush=True)
+    inner, learnt = recipe.model_copy(update={"blend": None}), train.part(np.flatnonzero(~held_out))
+    network, _ = trained(inner, learnt, asked, pretrained, known, seed, compute, every_epoch=False)
+    start = with_last_layer(pretrained, fit_probe(known, seed)[0], compute).state_dict()
+    end, look = copy.deepcopy(network.state_dict()), Validation(asked, pretrained, compute)
+    losses = []
+    for share in SHARES:
+        network.load_state_dict(end)
+        blend(network, start, share)
+        losses.append(cross_entropy(look.logits(network), asked.labels))
+    best = SHARES[simplest(np.array(losses))]
+    if not compute.team.rank:
+        shown = ", ".join(f"{share:g}: {of.mean():.4f}" for share, of in zip(SHARES, losses, strict=True))
+        print(f"share of what training made of the network, and log loss: {shown}; {best:g} is taken", flush=True)
+    return best
+
+
+def kept_embeddings(model: str, dataset: str) -> Embeddings:
+    of = Features.read(paths.features(model, dataset)).splits["train"]
+    return Embeddings(of.embeddings, of.labels, of.groups)
+
+
+def check_batches(recipe: Variant, train: Images, cell: Cell, team: Team) -> None:
+    """Raises ProjectError where the network cannot take the smallest batch of the smallest images."""
+    model, _, variant = cell
+    crop = train.preprocessing.crop
+    side = train.augment.crop if train.augment and train.augment.crop else crop
+    smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
+    key = f"variants.{variant}.augment.crop" if side < crop else f"models.{model}.crop"
+    check_takes(model, max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
 
 
 def augmentation(recipe: Variant, model: str) -> Augment | None:
@@ -113,9 +201,8 @@ def read_splits(
     return read_images(train, preprocessing, parts[0], augment, seed), read_images(val, preprocessing, parts[1])
 
 
-def with_new_last_layer(pretrained: Pretrained, classes: int, seed: int, compute: Compute) -> nn.Module:
+def with_last_layer(pretrained: Pretrained, head: Head, compute: Compute) -> nn.Module:
     network = load_pretrained(pretrained)
-    head = Head.drawn(pretrained.width, classes, seed)
     set_last_layer(network, new_last_layer(head.weight, head.bias))
     network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compute.device.type == "cpu":
@@ -123,7 +210,7 @@ def with_new_last_layer(pretrained: Pretrained, classes: int, seed: int, compute
     return network
 
 
-def announce(model: str, network: nn.Module, crop: int, compute: Compute) -> None:
+def announce(network: nn.Module, crop: int, compute: Compute, model: str) -> None:
     kind = compute.device.type
     if compute.precision == "bfloat16" and not computes_bfloat16(compute.device):
         print(

@@ -1,0 +1,87 @@
+"""Is it worth training more than the last layer? Tries every way of training on drawn splits, and says what came of it.
+
+make study [DATASET=ants_bees] [MODEL=mobilenet_v2] [TRIALS=30]
+
+What has run is not run again: an interrupted study goes on, and a greater number of trials runs those that are missing.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+
+import yaml
+
+from scripts.reporting.graph import Cell
+from scripts.reporting.rebuilding import Rebuilding
+from stages.ground import paths
+from stages.ground.cli import one_line_errors
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_json, written_whole
+from stages.ground.params import PARAMS_FILE, checked, known_as
+from stages.settings import Params, load_params
+from stages.study.settings import Count
+
+TRIALS = re.compile(r"(?<=^  trials: )\d+", re.MULTILINE)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="make study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", help="one data set; else all")
+    parser.add_argument("--model", help="a network; else the first of params.yaml")
+    parser.add_argument("--trials", type=int, help="of each variant of all layers; params.yaml then has that number")
+    arguments = parser.parse_args()
+    params = load_params()
+    cells = list(cells_of(params, arguments.model, arguments.dataset))
+    if arguments.trials is not None:
+        set_trials(arguments.trials)
+    rebuilding = Rebuilding(cells)
+    failed = []
+    for cell in cells:
+        before = len(rebuilding.failures)
+        done = rebuilding.run(f"study/dvc.yaml:draw_study@{cell.model}-{cell.dataset}")
+        if not done or len(rebuilding.failures) > before:
+            failed.append(cell)
+    report([cell for cell in cells if cell not in failed], params)
+    for cell in failed:
+        reasons = [f"{failure.stage}: {failure.reason}" for failure in rebuilding.failures_of(cell)]
+        print(f"not done: {cell}: {'; '.join(reasons) or 'DVC says why above'}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def cells_of(params: Params, model: str | None, dataset: str | None) -> Iterator[Cell]:
+    model = model or next(iter(params.models))
+    known_as("models", params.models, model)
+    for name in [dataset] if dataset else params.datasets:
+        known_as("datasets", params.datasets, name)
+        yield Cell(model, name)
+
+
+def set_trials(number: int) -> None:
+    """In params.yaml, where it is the number that the next `make study` runs too; every other byte stays."""
+    text = PARAMS_FILE.read_bytes().decode()
+    if len(TRIALS.findall(text)) != 1:
+        raise ProjectError(f"{PARAMS_FILE}: expected a line `  trials: N` under study: set the number there")
+    changed = TRIALS.sub(str(number), text)
+    checked(yaml.safe_load(changed)["study"]["trials"], Count, PARAMS_FILE, ("study", "trials"))
+    with written_whole(PARAMS_FILE) as part:
+        part.write_bytes(changed.encode())
+
+
+def report(cells: list[Cell], params: Params) -> None:
+    for cell in cells:
+        print()
+        for of in read_json(paths.verdicts(cell.model, cell.dataset)).values():
+            if "sentence" in of:
+                print(f"{of['sentence']}.")
+        print(
+            f"Every trial is a point in {paths.study_figure(cell.model, cell.dataset)}; make plots has the seconds,"
+            f" too."
+        )
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        sys.exit(main())

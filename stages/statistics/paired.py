@@ -1,0 +1,81 @@
+"""Two ways of training, compared over trials: each a fresh split and fresh seeds, on which both were trained.
+
+What is asked is not whether one trained model is better than another, but one way of training, on another draw of such
+images. Trials share images, so that they are no independent repetitions, and the usual standard error is far too small.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+BOOTSTRAPS = 10_000
+DRAWN_FROM = 0  # the seed of the bootstrap
+SURE = 0.95
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The differences A - B of so many trials, on the same images with the same seeds."""
+
+    trials: int
+    mean: float
+    deviation: float  # the standard deviation of a trial's difference
+    ratio: float  # val images to train images of a trial
+    low: float  # the 95 % interval of the mean
+    high: float
+    better: float  # the share of trials in which A is ahead; a tie is half of one: P(A > B)
+    better_low: float
+    better_high: float
+
+    @property
+    def scale(self) -> float:
+        return corrected_scale(self.deviation, self.trials, self.ratio)
+
+    def within(self, margin: float) -> float:
+        """The probability that the mean difference is less than `margin`, either way.
+
+        Of the Student posterior of Benavoli et al., "Time for a change: a tutorial for comparing multiple classifiers
+        through Bayesian analysis", JMLR 18 (2017), whose region of practical equivalence this is.
+        """
+        return within(margin, self.mean, self.scale, self.trials - 1)
+
+
+def compared(first: np.ndarray, second: np.ndarray, train: int, val: int) -> Paired:
+    """Two (trials,) arrays of accuracies, pair by pair; two trials at least.
+
+    The deviation is at least what it would be if both ways of training disagreed about one of all images: with few
+    images, that they never did so says little.
+
+    The interval is the corrected resampled t (Nadeau and Bengio, "Inference for the generalization error", Machine
+    Learning 52, 2003), P(A > B) with its bootstrap interval is Bouthillier et al., "Accounting for variance in machine
+    learning benchmarks", MLSys 2021.
+
+    Args:
+        first, second: A's and B's accuracies.
+        train, val: images of a trial.
+    """
+    differences = np.asarray(first, float) - np.asarray(second, float)
+    trials = len(differences)
+    mean, ratio = float(differences.mean()), val / train
+    deviation = max(float(differences.std(ddof=1)), math.sqrt(1 / (train + val) / val))
+    half = half_width(corrected_scale(deviation, trials, ratio), trials)
+    wins, ties = (float(of.mean()) for of in (differences > 1e-9, np.abs(differences) <= 1e-9))
+    counts = np.random.default_rng(DRAWN_FROM).multinomial(trials, [wins, ties, max(0.0, 1 - wins - ties)], BOOTSTRAPS)
+    low, high = np.quantile((counts[:, 0] + counts[:, 1] / 2) / trials, [(1 - SURE) / 2, (1 + SURE) / 2])
+    return Paired(trials, mean, deviation, ratio, mean - half, mean + half, wins + ties / 2, float(low), float(high))
+
+
+def corrected_scale(deviation: float, trials: int, ratio: float) -> float:
+    """The standard error of the mean over trials. It has a floor that no number of trials lowers: only more images."""
+    return deviation * math.sqrt(1 / trials + ratio)
+
+
+def half_width(scale: float, trials: int) -> float:
+    """Of the 95 % interval of a mean with this standard error."""
+    return float(stdtrit(trials - 1, (1 + SURE) / 2)) * scale
+
+
+def within(margin: float, mean: float, scale: float, freedom: int) -> float:
+    return float(stdtr(freedom, (margin - mean) / scale) - stdtr(freedom, (-margin - mean) / scale))

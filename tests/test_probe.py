@@ -1,0 +1,84 @@
+"""stages/heads/probe.py, against scikit-learn's logistic regression."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from stages.ground.errors import ProjectError
+from stages.heads.linear import Embeddings
+from stages.heads.probe import PENALTIES, Reduced, fit_probe, optimum, path
+from stages.statistics.scores import score
+
+
+def drawn(count: int, width: int, classes: int = 3, seed: int = 0, apart: float = 1.0) -> Embeddings:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    middles = np.random.default_rng(99).normal(size=(classes, width)) * apart
+    return Embeddings((rng.normal(size=(count, width)) + middles[labels] + 5).astype(np.float32), labels)
+
+
+@pytest.mark.parametrize(("count", "width"), [(60, 200), (200, 12)], ids=["fewer images than numbers", "more"])
+@pytest.mark.parametrize("penalty", [0.1, 0.00316, 1e-05])
+def test_the_layer_is_the_optimum_that_scikit_learn_finds(count: int, width: int, penalty: float) -> None:
+    train, new = drawn(count, width), drawn(50, width, seed=1)
+    head = next(layer.head for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty == penalty)
+    points = train.embeddings.astype(float) - train.embeddings.mean(0)
+    scale = np.sqrt((points**2).sum(1).mean())
+    theirs = LogisticRegression(C=1 / (penalty * count), tol=1e-8, max_iter=10_000).fit(points / scale, train.labels)
+    expected = theirs.decision_function((new.embeddings - train.embeddings.mean(0)) / scale)
+    ours = head.logits(new.embeddings)
+    assert ours - ours.mean(1, keepdims=True) == pytest.approx(expected - expected.mean(1, keepdims=True), abs=2e-3)
+
+
+def test_fewer_dimensions_lose_nothing() -> None:
+    train = drawn(40, 100)
+    reduced = Reduced.of(train.embeddings)
+    assert reduced.points.shape[1] <= 40
+    assert reduced.points @ reduced.axes * reduced.scale + reduced.mean == pytest.approx(train.embeddings, abs=1e-4)
+
+
+def test_the_penalty_does_not_depend_on_how_large_embeddings_are() -> None:
+    train = drawn(60, 20, apart=0.3)
+    larger = Embeddings(train.embeddings * 1000, train.labels)
+    assert fit_probe(train, 0)[1] == fit_probe(larger, 0)[1]
+
+
+def test_the_weaker_classes_are_apart_the_stronger_the_penalty() -> None:
+    assert fit_probe(drawn(60, 50, apart=0.1), 0)[1] > fit_probe(drawn(60, 50, apart=2), 0)[1]
+
+
+def test_it_is_better_on_new_images_than_hardly_any_penalty() -> None:
+    train, new = drawn(60, 50, apart=0.15), drawn(2000, 50, apart=0.15, seed=1)
+    head, _ = fit_probe(train, 0)
+    *_, loosest = path(Reduced.of(train.embeddings), train.labels, 3)
+    assert score(head.logits(new.embeddings), new.labels)[0] < score(loosest.head.logits(new.embeddings), new.labels)[0]
+
+
+def test_images_of_one_group_are_in_one_fold() -> None:
+    """Copies of an image in other folds say that hardly any penalty is best; kept together they do not."""
+    of = drawn(20, 50, apart=0.1)
+    train = Embeddings(np.tile(of.embeddings, (6, 1)), np.tile(of.labels, 6))
+    assert fit_probe(replace(train, groups=np.tile(np.arange(20), 6)), 0)[1] > fit_probe(train, 0)[1]
+
+
+def test_images_of_one_group_are_refused() -> None:
+    train = replace(drawn(20, 5), groups=np.zeros(20, int))
+    with pytest.raises(ProjectError, match=r"^20 train images of one group cannot be taken apart, to choose a setting"):
+        fit_probe(train, 0)
+
+
+def test_few_groups_are_fewer_folds() -> None:
+    head, _ = fit_probe(replace(drawn(60, 5, apart=2), groups=np.arange(60) // 20), 0)
+    new = drawn(60, 5, apart=2, seed=1)
+    assert score(head.logits(new.embeddings), new.labels)[1] > 0.9
+
+
+def test_warm_starts_change_nothing_but_the_time() -> None:
+    train = drawn(60, 20)
+    points = Reduced.of(train.embeddings).points
+    cold = optimum(points, train.labels, PENALTIES[6], np.zeros((3, points.shape[1] + 1)))
+    *_, warm = [layer for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty >= PENALTIES[6]]
+    head = Reduced.of(train.embeddings).head(cold[:, :-1], cold[:, -1])
+    assert warm.head.logits(train.embeddings) == pytest.approx(head.logits(train.embeddings), abs=1e-2)
