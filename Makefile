@@ -28,7 +28,7 @@ serve: env  ## a page that shows what a model says of your pictures: make serve 
 
 study: env  ## is more than the last layer worth training? many trials: make study [DATASET=ants_bees] [TRIALS=30]
 	@python -m scripts.study $(if $(DATASET),--dataset "$$DATASET") $(if $(MODEL),--model "$$MODEL") \
-	  $(if $(TRIALS),--trials "$$TRIALS")
+	  $(if $(TRIALS),--trials "$$TRIALS") $(if $(IMAGES),--images "$$IMAGES")
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark

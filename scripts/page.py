@@ -132,13 +132,21 @@ STUDY = Kind(
 )
 
 
+BY_IMAGES = Kind(
+    partial(paths.study_figure, name="by_images"),
+    "Many trials, by the number of train images",
+    "The accuracy of each way of training against the number of train images, as a line in a band",
+    "Lines are means, bands hold 95 % of the trials: where lines part, so many images make a difference.",
+)
+
+
 @dataclass(frozen=True)
 class StudyPart:
     """What the page shows of the study; without rows it has not run."""
 
     sentences: list[str]
     rows: list[tuple[str, ...]]  # of each way of training, without the cell's names, and the seconds of a trial here
-    picture: Picture
+    pictures: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -219,7 +227,10 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
 def _read_study(model: str, dataset: str) -> StudyPart:
     told, seconds = spread_rows(model, dataset), seconds_of_trials(model, dataset)
     rows = [(*row[2:], seconds.get(row[2], "not timed here")) for _, row in told]
-    return StudyPart([sentence for sentence, _ in told if sentence], rows, _picture(STUDY, model, dataset))
+    pictures = [_picture(STUDY, model, dataset)]
+    if paths.study_figure(model, dataset, "by_images").is_file():
+        pictures.append(_picture(BY_IMAGES, model, dataset))
+    return StudyPart([sentence for of, _ in told for sentence in of], rows, pictures)
 
 
 def seconds_of_trials(model: str, dataset: str) -> dict[str, str]:

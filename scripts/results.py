@@ -71,21 +71,22 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
 def verdicts(cells: Iterable[tuple[str, str]]) -> str:
     """A line for each comparison of the study, where it has run, and a table of the numbers behind them."""
     told = [of for cell in cells for of in spread_rows(*cell)]
-    sentences = "".join(f"- {sentence}.\n" for sentence, _ in told if sentence)
+    sentences = "".join(f"- {sentence}.\n" for of, _ in told for sentence in of)
     return f"{sentences}\n{markdown(SPREAD, [row for _, row in told])}"
 
 
-def spread_rows(model: str, dataset: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Of each way of training that the study tried its sentence, or none for the baseline, and its row under SPREAD."""
+def spread_rows(model: str, dataset: str) -> list[tuple[list[str], tuple[str, ...]]]:
+    """Of each way of training that the study tried, its sentences, none for the baseline, and its row under SPREAD."""
     path = paths.verdicts(model, dataset)
-    rows: list[tuple[str, tuple[str, ...]]] = []
+    rows: list[tuple[list[str], tuple[str, ...]]] = []
     for variant, of in (read_json(path) if path.is_file() else {}).items():
         numbers = (f"{of['accuracy']:.4f}", f"{of['percentile_2.5']:.3f} to {of['percentile_97.5']:.3f}")
         against = ("baseline", "")
         if "sentence" in of:
             interval = f"{of['difference_low']:+.3f} to {of['difference_high']:+.3f}"
             against = (f"{of['difference']:+.4f} ({interval})", f"{of['ahead']:.0%} of {of['pairs']}")
-        rows.append((of.get("sentence", ""), (model, dataset, variant, str(of["trials"]), *numbers, *against)))
+        sentences = [of[key] for key in ("sentence", "from_images") if key in of]
+        rows.append((sentences, (model, dataset, variant, str(of["trials"]), *numbers, *against)))
     return rows
 
 

@@ -58,20 +58,11 @@ def accuracy_with(images: int, train: Embeddings, val: Embeddings, recipe: Varia
     """The accuracy on `val` of a last layer trained on so many of `train`, after the last epoch."""
     some = stratified(train.labels, images, derived_rng(seed))
     chosen = Embeddings(train.embeddings[some], train.labels[some])
-    recipe = with_steps_of(recipe, images, len(train.labels))
+    recipe = recipe.with_steps_of(images, len(train.labels))
     sgd = Sgd(Head.drawn(train.embeddings.shape[1], int(train.labels.max()) + 1, seed), recipe)
     for epoch in range(1, recipe.epochs + 1):  # as fit_head, but for a look at `val` after each of thousands of epochs
         sgd.epoch(chosen, seed, epoch)
     return score(sgd.head.logits(val.embeddings), val.labels)[1]
-
-
-def with_steps_of(recipe: Variant, images: int, all_images: int) -> Variant:
-    """`recipe` with more epochs, so that `images` are trained on for as many steps as all would be."""
-    longer = recipe.steps(all_images) / recipe.steps(images)
-    epochs = {"epochs": recipe.epochs, "step_epochs": recipe.step_epochs}
-    return recipe.model_copy(
-        update={name: max(1, round(number * longer)) for name, number in epochs.items() if number is not None}
-    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ what it has is not run again, as long as it is of the same settings, images and 
 
 In:  study, variants, seed, precision, models.MODEL.resize and .crop, data/DATASET/, weights/MODEL.safetensors,
      features/MODEL/DATASET.safetensors
-Out: study/MODEL/DATASET/trials.tsv: variant, split, seed, train_images, val_images, mistakes, loss, precision,
+Out: study/MODEL/DATASET/trials.tsv: variant, images, split, seed, train_images, val_images, mistakes, loss, precision,
      settings, code
 """
 
@@ -33,7 +33,7 @@ from stages.statistics.scores import score
 from stages.study.digests import OF_LAST_LAYER, OF_WHOLE_NETWORK, digest, digest_of_code, digest_of_images
 from stages.study.pool import Pool
 from stages.study.settings import Study
-from stages.study.trials import Trial, planned, read_trials, write_trials
+from stages.study.trials import Draw, Trial, planned, read_trials, write_trials
 
 
 def main(model: str, dataset: str) -> None:
@@ -42,22 +42,44 @@ def main(model: str, dataset: str) -> None:
     recipes = {name: as_tried(name, recipe) for name, recipe in {**variants, **study.variants}.items()}
     material, path = Material(model, dataset), paths.trials(model, dataset)
     kept = still_valid(read_trials(path), recipes, material)
-    have = {(of.split, of.variant) for of in kept}
-    missing = [of for of in planned(recipes, study.trials, study.quick_trials) if of not in have]
+    have = {(of.draw, of.variant) for of in kept}
+    missing = [of for of in possible(planned(recipes, study), recipes, material.pool) if of not in have]
     print(f"{model} on {dataset}: {len(kept)} trials are there, {len(missing)} to run", flush=True)
     took: dict[str, float] = {}
-    for done, (number, name) in enumerate(missing, start=1):
-        trial, took[name] = material.tried(name, recipes[name], number)
+    for done, (draw, name) in enumerate(missing, start=1):
+        trial, took[name] = material.tried(name, recipes[name], draw)
         kept.append(trial)
         write_trials(path, kept)
-        append_row(paths.seconds(model, dataset), {"variant": name, "number": number, "seconds": round(took[name], 2)})
+        append_row(paths.seconds(model, dataset), {"variant": name, "seconds": round(took[name], 2)})
         if recipes[name].trainable != "head":
-            print(f"trial {number} of {name}: accuracy {trial.accuracy:.4f}, {took[name]:.0f} s", end="")
+            print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}, {took[name]:.0f} s", end="")
             print(left(took, [name for _, name in missing[done:]]), flush=True)
     write_trials(path, kept)
     for name in recipes:
         if len(precisions := sorted({of.precision for of in kept if of.variant == name})) > 1:
             print(f"trials of {name} were trained in {' and '.join(precisions)}, on different machines")
+
+
+def possible(plan: list[tuple[Draw, str]], recipes: dict[str, Variant | Probe], pool: Pool) -> list[tuple[Draw, str]]:
+    """Of `plan` what these images allow: numbers of train images that are some of all, fill a batch and have each
+    class (twice for a probe, which takes them apart); says what is left out."""
+    classes, most = len(set(pool.labels)), int((~pool.val).sum())
+    fits, without = [], {}
+    for draw, name in plan:
+        recipe = recipes[name]
+        fewest = max(classes, recipe.batch_size) if isinstance(recipe, Variant) else 2 * classes
+        if draw.images == 0 or fewest <= draw.images < most:
+            fits.append((draw, name))
+        else:
+            why = f"{most} are all" if draw.images >= most else f"{fewest} are the fewest"
+            without[name, draw.images] = f"{name} is not tried on {draw.images} train images: {why}"
+    print("".join(f"{line}\n" for line in without.values()), end="")
+    return fits
+
+
+def named(draw: Draw) -> str:
+    number = f"trial {draw.split}" if draw.split == draw.seed else f"split {draw.split} with seed {draw.seed}"
+    return f"{number} on {draw.images} train images" if draw.images else number
 
 
 def left(took: dict[str, float], names: list[str]) -> str:
@@ -105,8 +127,8 @@ def checked_again(trials: list[Trial], recipe: Variant | Probe, material: "Mater
         if other[0] == code:
             checked += of_other
             continue
-        old = min(of_other, key=lambda of: (of.split == 0, of.split))
-        new, _ = material.tried(old.variant, recipe, old.split)
+        old = min(of_other, key=lambda of: (of.images, of.split == 0, of.draw))
+        new, _ = material.tried(old.variant, recipe, old.draw)
         said = f"{len(of_other)} trials of {old.variant} were made by other code"
         if new.mistakes == old.mistakes and math.isclose(new.loss, old.loss, rel_tol=1e-3, abs_tol=1e-6):
             print(f"{said}; number {old.split}, run again, comes to the same, so they stand")
@@ -176,15 +198,16 @@ class Material:
         images = digest_of_images(paths.images(self.dataset), self.files)
         return digest(self.seed, self.features.backbone, images, self.pool.groups.tolist())
 
-    def settings(self, recipe: Variant | Probe, number: int) -> str:
-        """A digest of all that a trial is made of, but for the code: which images validate is part of it."""
-        _, val = self.pool.split(number)
-        return digest(self.given, recipe.model_dump(exclude_defaults=True), val.tolist())
+    def settings(self, recipe: Variant | Probe, draw: Draw) -> str:
+        """A digest of all that a trial is made of, but for the code: which images train and validate is part of it."""
+        train, val = self.pool.drawn(draw.split, draw.images)
+        fewer = [train.tolist()] if draw.images else []
+        return digest(self.given, recipe.model_dump(exclude_defaults=True), val.tolist(), *fewer)
 
     def made(self, trial: Trial, recipe: Variant | Probe) -> bool:
         """Whether it is of this way of training, and of the images and weights that there are."""
         as_asked_for = recipe.trainable == "head" or self.precision in ("auto", trial.precision)
-        return as_asked_for and trial.settings == self.settings(recipe, trial.split)
+        return as_asked_for and trial.settings == self.settings(recipe, trial.draw)
 
     @cached_property
     def _code(self) -> dict[bool, str]:
@@ -202,30 +225,40 @@ class Material:
         files = [paths.images(self.dataset) / file for file in self.files]
         return Networks.of(pretrained, files, self.embeddings, self.preprocessing)
 
-    def tried(self, name: str, recipe: Variant | Probe, number: int) -> tuple[Trial, float]:
-        """The trial of that number, and how many seconds its training and evaluation took."""
-        train, val = self.pool.split(number)
+    def tried(self, name: str, recipe: Variant | Probe, draw: Draw) -> tuple[Trial, float]:
+        """The trial, and how many seconds its training and evaluation took.
+
+        With fewer images there are as many steps as with all: what is compared is the images.
+        """
+        train, val = self.pool.drawn(draw.split, draw.images)
+        all_images, _ = self.pool.split(draw.split)
         if isinstance(recipe, Variant) and len(train) < recipe.batch_size:
             raise ProjectError(
                 f"{paths.images(self.dataset)}: {len(train)} train images are fewer than {name}'s batch_size"
                 f" ({recipe.batch_size}) in params.yaml: lower that, or add images"
             )
-        precision, seed = "float32", self.seed + number
         networks = None if recipe.trainable == "head" else self.networks
+        longer = recipe if isinstance(recipe, Probe) else recipe.with_steps_of(len(train), len(all_images))
         start = time.perf_counter()
-        if networks is None or isinstance(recipe, Probe):
-            held_out = self.embeddings.part(val)
-            head, _ = fit_last_layer(recipe, self.embeddings.part(train), held_out, seed)
-            logits = head.logits(held_out.embeddings)
-        else:
-            logits, precision = networks.logits(name, recipe, train, val, seed), networks.precision
+        logits, precision = self.logits(name, longer, train, val, self.seed + draw.seed, networks)
         seconds = time.perf_counter() - start
         labels = self.embeddings.labels[val]
         trial = Trial(
-            name, number, number, len(train), len(val), int((logits.argmax(1) != labels).sum()),
-            float(f"{score(logits, labels)[0]:.6g}"), precision, self.settings(recipe, number), self.code(recipe),
+            name, draw.images, draw.split, draw.seed, len(train), len(val),
+            int((logits.argmax(1) != labels).sum()), float(f"{score(logits, labels)[0]:.6g}"), precision,
+            self.settings(recipe, draw), self.code(recipe),
         )  # fmt: skip
         return trial, seconds
+
+    def logits(
+        self, name: str, recipe: Variant | Probe, train: np.ndarray, val: np.ndarray, seed: int, networks: Any
+    ) -> tuple[np.ndarray, str]:
+        """(n, classes) of the val images, after training on the train images; and the precision."""
+        if networks is not None:
+            return networks.logits(name, recipe, train, val, seed), networks.precision
+        held_out = self.embeddings.part(val)
+        head, _ = fit_last_layer(recipe, self.embeddings.part(train), held_out, seed)
+        return head.logits(held_out.embeddings), "float32"
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
 def write_study(model: str, dataset: str, mistakes: dict[str, list[int]]) -> None:
     """Trials of these ways of training, with so many mistakes of 100 each, and what the stages make of them."""
     trials = [
-        Trial(variant, number, number, 200, 100, wrong, 0.1, "float32", "a", "b")
+        Trial(variant, 0, number, number, 200, 100, wrong, 0.1, "float32", "a", "b")
         for variant, of in mistakes.items()
         for number, wrong in enumerate(of)
     ]

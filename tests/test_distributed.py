@@ -18,6 +18,7 @@ from stages import train
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table
+from stages.heads.linear import Head
 from stages.models.classifier import Classifier
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing, to_input
@@ -115,7 +116,7 @@ def test_val_images_are_shared_in_their_order_also_where_one_process_gets_none(
     finished_project: Path, count: int
 ) -> None:
     pretrained, alone = Pretrained.read(paths.weights("mobilenet_v2"), "mobilenet_v2"), Compute(CPU, "float32")
-    network = whole.with_new_last_layer(pretrained, 2, 0, alone)
+    network = whole.with_last_layer(pretrained, Head.drawn(1280, 2, 0), alone)
     squares = np.random.default_rng(0).integers(0, 256, (8, 3, 36, 36), np.uint8)
     several, val = (Images(squares[:n], np.zeros(n, int), Preprocessing(36, 32)) for n in (8, count))
     recompute_statistics(network, several, alone)  # without it, drawn weights see all images as one

@@ -10,7 +10,7 @@ from stages.ground import paths
 from stages.ground.files import read_table
 from stages.ground.seeds import derived_rng
 from stages.heads.linear import Embeddings, Sgd
-from stages.learning_curve import sizes, with_steps_of
+from stages.learning_curve import sizes
 from stages.models.features import Embedded, Features
 from stages.settings import load_params
 from stages.statistics.sampling import stratified
@@ -100,7 +100,7 @@ def test_an_odd_image_falls_to_either_class() -> None:
 @pytest.mark.parametrize("images", [10, 20, 50, 100, 244])
 def test_every_size_is_trained_for_as_many_steps_as_all(images: int) -> None:
     recipe = load_params(PROJECT / "params.yaml").variants["frozen"]
-    longer = with_steps_of(recipe, images, 244)
+    longer = recipe.with_steps_of(images, 244)
     total, wanted = longer.epochs * recipe.steps(images), recipe.epochs * recipe.steps(244)
     assert abs(total - wanted) <= recipe.steps(images) / 2
     assert longer.step_epochs / longer.epochs == pytest.approx(recipe.step_epochs / recipe.epochs, abs=0.02)
@@ -125,4 +125,4 @@ def test_a_run_trains_on_its_images_for_the_steps_and_with_the_schedule_of_all(m
 def test_a_schedule_without_steps_keeps_having_none() -> None:
     frozen = load_params(PROJECT / "params.yaml").variants["frozen"]
     linear = frozen.model_copy(update={"schedule": "linear", "step_epochs": None, "step_factor": None})
-    assert with_steps_of(linear, 10, 244).step_epochs is None
+    assert linear.with_steps_of(10, 244).step_epochs is None

@@ -242,6 +242,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             " out",
         ),
         ("study.trials", 1, "study.trials: Input should be greater than or equal to 2; received 1"),
+        ("study.images", [100, 50], "study.images: expected ascending numbers, each once; received [100, 50]"),
         ("study.margin", 0, "study.margin: Input should be greater than 0; received 0"),
         (
             "variants.frozen.start",

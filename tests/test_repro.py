@@ -332,13 +332,17 @@ def test_make_study_runs_what_is_missing_and_says_what_came_of_it(project: Proje
     after = table.read_text().splitlines()
     assert (set(before) < set(after), len(after) - len(before)) == (True, 1)
     assert "\n  trials: 3\n" in (project.folder / "params.yaml").read_text()
+    said = project.run("python", "-m", "scripts.study", "--dataset", "shapes", "--images", "4,8")
+    assert re.search(r"^mobilenet_v2 on shapes: probe is .* train images \((tried: )?4, 8, 16\)\.$", said, re.MULTILINE)
+    assert "\n  images: [4, 8]\n" in (project.folder / "params.yaml").read_text()
     assert project.repro() == []  # the graph has nothing to do with it
 
 
 def test_make_study_says_what_it_could_not_do(project: Project) -> None:
     project.edit_params(lambda params: params["datasets"].update(mine={}))
     said = project.run("sh", "-c", "python -m scripts.study --dataset mine; echo status $?")
-    assert "not done: mobilenet_v2 on mine: arrange@mine: data/raw/mine is not there: put the images in it" in said
+    assert "failed to reproduce 'arrange@mine'" in said
+    assert "not done: mobilenet_v2 on mine: DVC says why above\n" in said
     assert said.endswith("status 1\n")
     unknown = project.run("python", "-m", "scripts.study", "--dataset", "ours", check=False)
     assert unknown == "error: params.yaml: datasets has no entry 'ours'; it has: shapes, mine\n"

@@ -14,10 +14,11 @@ from stages import trials as stage
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_json
+from stages.recipes.variant import Probe
 from stages.study import pool as pool_module
 from stages.study.digests import digest_of_code
 from stages.study.pool import Pool
-from stages.study.trials import Trial, read_trials
+from stages.study.trials import Trial, parts, read_trials
 from tests.finished import DATA, MODEL, call
 
 TABLE = paths.trials(MODEL, DATA)
@@ -63,7 +64,7 @@ def test_each_way_of_training_has_its_trials_and_number_0_is_the_committed_one(p
     metrics = read_json(paths.metrics(MODEL, DATA, "frozen"))
     assert (committed.mistakes, committed.val_images) == (metrics["mistakes"], metrics["images"])
     assert committed.loss == pytest.approx(metrics["loss"], abs=1e-4)
-    assert {(of.split == of.seed, of.train_images, of.val_images) for of in found} == {(True, 8, 6)}
+    assert {(of.images, of.split == of.seed, of.train_images, of.val_images) for of in found} == {(0, True, 8, 6)}
 
 
 def test_a_trial_of_all_layers_is_what_the_train_stage_trains(project: Path) -> None:
@@ -221,6 +222,53 @@ def test_the_val_images_choose_no_epoch(project: Path, capsys: pytest.CaptureFix
     assert [of.loss for of in found if of.variant == "best"] == [of.loss for of in found if of.variant == "frozen"]
 
 
+def test_parts_change_the_seed_or_the_split_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[tuple] = set()
+    fit = stage.fit_last_layer
+
+    def noting(recipe, train, val, seed):
+        seen.add((frozenset(val.embeddings[:, 0]), seed))
+        return fit(recipe, train, val, seed)
+
+    monkeypatch.setattr(stage, "fit_last_layer", noting)
+    edit(lambda params: params["study"].update(part_trials=2))
+    found = [of for of in run() if of.variant == "frozen"]
+    assert [(of.split, of.seed) for of in found] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 2)]
+    assert len(seen) == 7
+    assert len({val for val, _ in seen}) == 3
+    assert {seed for _, seed in seen} == {0, 1, 2}
+    assert [len(of) for of in parts(found, "frozen")] == [3, 3]
+
+
+def test_fewer_train_images_are_drawn_of_the_same_split(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_study(big=UNFROZEN | {"batch_size": 5})
+    edit(lambda params: params["study"].update(images=[2, 4, 8]))
+    seen: list[tuple] = []
+    fit = stage.fit_last_layer
+
+    def noting(recipe, train, val, seed):
+        seen.append((len(train.labels), frozenset(train.embeddings[:, 0]), frozenset(val.embeddings[:, 0]), recipe))
+        return fit(recipe, train, val, seed)
+
+    monkeypatch.setattr(stage, "fit_last_layer", noting)
+    found = run()
+    said = capsys.readouterr().out
+    assert "big is not tried on 4 train images: 5 are the fewest\n" in said
+    assert "frozen is not tried on 8 train images: 8 are all\n" in said
+    assert Counter((of.variant, of.images, of.train_images) for of in found) == {
+        ("frozen", 0, 8): 3, ("frozen", 4, 4): 3, ("probe", 0, 8): 3, ("probe", 4, 4): 3,
+        ("big", 0, 8): 2,
+    }  # fmt: skip
+    by_val = {val: {count: train for count, train, of, _ in seen if of == val} for _, _, val, _ in seen}
+    assert len(by_val) == 3
+    assert all(of[4] < of[8] for of in by_val.values())  # some of them
+    assert "probe is not tried on 2 train images: 4 are the fewest\n" in said
+    epochs = {count: recipe.epochs for count, _, _, recipe in seen if not isinstance(recipe, Probe)}
+    assert epochs[4] == 2 * epochs[8]  # as many steps
+
+
 def test_there_are_never_fewer_quick_trials(project: Path) -> None:
     set_study(trials=4, quick_trials=2)
     assert Counter(of.variant for of in run()) == {"frozen": 4, "probe": 4}
@@ -251,7 +299,7 @@ def test_a_batch_that_cannot_be_filled_is_one_line(project: Path, capsys: pytest
 def test_blends_are_chosen_inside_the_train_images_of_each_trial(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_study(trials=2, tuned=UNFROZEN | {"lr": 1e-9, "start": "probe", "blend": "auto"})
+    set_study(trials=2, tuned=UNFROZEN | {"lr": 1e-9, "start": "probe", "batch_norm": "frozen", "blend": "auto"})
     found = run()
     said = capsys.readouterr().out
     assert said.count("of the train images, to choose the blend on these\n") == 2

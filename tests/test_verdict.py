@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.statistics.paired import compared
-from stages.statistics.verdict import Verdict
+from stages.statistics.verdict import Verdict, tipping_sentence
 
 
 def verdict(mean: float, deviation: float, trials: int) -> Verdict:
@@ -41,7 +41,7 @@ def verdict(mean: float, deviation: float, trials: int) -> Verdict:
             verdict(0.01, 0.02, 29),
             "net on mine: it is open whether all is better than last, +1.0 points of accuracy (95 % interval -2.0 to"
             " +4.0)"
-            " over 29 trials; were it to stay like that, more trials would not tell, but some 54000 images instead"
+            " over 29 trials; were it to stay like that, more trials would not tell, but some 55000 images instead"
             " of 6000 might",
         ),
         (
@@ -81,3 +81,20 @@ def test_as_many_images_as_are_said_to_tell_do_tell() -> None:
     times = of.images_needed / of.images
     assert verdict(0.01, 0.02 / np.sqrt(1.05 * times), 30).answer != "open"
     assert verdict(0.01, 0.02 / np.sqrt(0.9 * times), 30).answer == "open"
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({50: "open", 100: "better", 244: "better"}, "is better than b from 100 train images on (tried: 50, 100, 244)"),
+        ({50: "better", 244: "better"}, "is better than b from 50 train images on (tried: 50, 244)"),
+        (
+            {50: "better", 100: "same", 244: "better"},
+            "is better than b with 50, 244 train images (tried: 50, 100, 244)",
+        ),
+        ({50: "better", 244: "open"}, "is better than b with 50 train images (tried: 50, 244)"),
+        ({50: "worse", 244: "few"}, "is not shown to be better than b with any number of train images (50, 244)"),
+    ],
+)
+def test_a_number_of_images_is_said_only_where_it_holds_from_there_on(answers: dict, said: str) -> None:
+    assert tipping_sentence("a", "b", "net on mine", answers) == f"net on mine: a {said}"

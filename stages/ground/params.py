@@ -59,6 +59,12 @@ def _url(url: str) -> str:
 Urls = Annotated[list[Annotated[str, AfterValidator(_url)]], Field(min_length=1)]
 
 
+def ascending(numbers: list[int]) -> list[int]:
+    if numbers != sorted(set(numbers)):
+        raise ValueError(f"expected ascending numbers, each once; received {numbers}")
+    return numbers
+
+
 class Strict(BaseModel):
     """Settings that are fixed once read and know no other keys."""
 

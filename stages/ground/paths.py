@@ -107,8 +107,14 @@ def verdicts(model: str, dataset: str) -> Path:
     return Path("study") / model / dataset / "verdicts.json"
 
 
-def study_figure(model: str, dataset: str) -> Path:
-    return Path("study") / model / dataset / "study.png"
+def study_figures(model: str, dataset: str) -> Path:
+    """A folder."""
+    return Path("study") / model / dataset / "figures"
+
+
+def study_figure(model: str, dataset: str, name: str = "study") -> Path:
+    """`study` or, where fewer train images were tried, `by_images`."""
+    return study_figures(model, dataset) / f"{name}.png"
 
 
 def seconds(model: str, dataset: str) -> Path:

@@ -51,14 +51,15 @@ class Embeddings:
         """(N,) numbers from 0, at random: classes in proportion, groups whole; fewer than `count` of few groups.
 
         Raises:
-            ProjectError: all are of one group.
+            ProjectError: all are of one group, or each is the only one of its class.
         """
         groups = np.arange(len(self.labels)) if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
         found: np.ndarray = np.unique(folds(self.labels, groups, count, derived_rng(seed)), return_inverse=True)[1]
         if found.max() == 0:
             raise ProjectError(
-                f"{len(self.labels)} train images of one group cannot be taken apart, to choose a setting on some of"
-                " them: add images of other groups"
+                f"{len(self.labels)} train images, in whole groups, are too few to choose a setting on some of them:"
+                f" add"
+                " images"
             )
         return found
 

@@ -29,7 +29,7 @@ def fit_probe(train: Embeddings, seed: int) -> tuple[Head, float]:
         seed: of the folds.
 
     Raises:
-        ProjectError: all images are of one group.
+        ProjectError: they are too few.
     """
     labels = train.labels
     fold = train.folds(FOLDS, seed)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from stages.ground.params import Strict
+from stages.ground.params import Strict, ascending
 
 
 class LearningCurve(Strict):
@@ -17,6 +17,4 @@ class LearningCurve(Strict):
     @field_validator("images")
     @classmethod
     def _ascending(cls, images: list[int]) -> list[int]:
-        if images != sorted(set(images)):
-            raise ValueError(f"expected ascending numbers, each once; received {images}")
-        return images
+        return ascending(images)

@@ -78,6 +78,14 @@ class Variant(Strict):
         """Optimizer steps in an epoch of so many images."""
         return math.ceil(images / self.batch_size)
 
+    def with_steps_of(self, images: int, all_images: int) -> "Variant":
+        """With more epochs, so that `images` are trained on for as many steps as all would be."""
+        longer = self.steps(all_images) / self.steps(images)
+        epochs = {"epochs": self.epochs, "step_epochs": self.step_epochs}
+        return self.model_copy(
+            update={name: max(1, round(number * longer)) for name, number in epochs.items() if number is not None}
+        )
+
     def batches(self, images: int, seed: int, epoch: int) -> list[np.ndarray]:
         """The numbers of the images of each step of an epoch, in random order.
 

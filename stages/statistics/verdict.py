@@ -1,6 +1,7 @@
 """What may be said of two ways of training: one sentence, out of the numbers, that says no more than they do."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,6 +92,23 @@ def answer(mean: float, deviation: float, trials: int, ratio: float, margin: flo
     if abs(mean) <= half:
         return "open"
     return "better" if mean > 0 else "worse"
+
+
+def tipping_sentence(recipe: str, baseline: str, cell: str, answers: Mapping[int, Answer]) -> str:
+    """From how many train images on `recipe` is better, without a full stop.
+
+    `answers` by the number of train images, ascending; all come last.
+    """
+    better = [images for images, of in answers.items() if of == "better"]
+    tried = ", ".join(map(str, answers))
+    if not better:
+        return f"{cell}: {recipe} is not shown to be better than {baseline} with any number of train images ({tried})"
+    upper = [images for images in answers if images >= better[0]]
+    if better == upper:
+        return f"{cell}: {recipe} is better than {baseline} from {better[0]} train images on (tried: {tried})"
+    return (
+        f"{cell}: {recipe} is better than {baseline} with {', '.join(map(str, better))} train images (tried: {tried})"
+    )
 
 
 def _share(probability: float) -> str:

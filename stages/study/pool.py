@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.ground.errors import ProjectError
 from stages.ground.seeds import derived_rng
-from stages.statistics.sampling import drawn_groups
+from stages.statistics.sampling import drawn_groups, stratified
 
 SPLITS = 2000003  # a seed of their own: of what trains, seeds are small numbers
 
@@ -38,3 +38,11 @@ class Pool:
                 " groups or group_pattern) to be split"
             )
         return train, held_out
+
+    def drawn(self, split: int, images: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """The same, with so many of the train images alone, unless it is 0: each class by its share. Fewer are some of
+        more."""
+        train, val = self.split(split)
+        if images:
+            train = train[stratified(self.labels[train], images, derived_rng(SPLITS, split, 1))]
+        return train, val
