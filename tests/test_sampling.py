@@ -57,3 +57,8 @@ def test_more_folds_than_groups_leave_some_empty() -> None:
 def test_smaller_draws_are_part_of_greater_ones() -> None:
     drawn = [set(stratified(LABELS, count, derived_rng(4))) for count in (10, 20, 50)]
     assert drawn[0] < drawn[1] < drawn[2]
+
+
+def test_a_group_that_brings_nothing_is_left() -> None:
+    labels, groups = np.array([0, 1, 0]), np.array([0, 0, 1])
+    assert take_groups(labels, groups, np.array([1, 0]), order=[0, 1]).tolist() == [False, False, True]

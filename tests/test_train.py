@@ -256,3 +256,32 @@ def test_what_was_chosen_is_what_the_network_becomes(
     trained = ModelFile.read(paths.model("mobilenet_v2", "mine", "auto")).tensors
     name = "features.0.0.weight"
     assert np.array_equal(trained[name], weights[name]) == (share == 0)
+
+
+@pytest.mark.parametrize(("better", "chosen"), [("start", 0), ("end", 1)])
+def test_shares_go_from_the_probe_to_the_trained_network(
+    monkeypatch: pytest.MonkeyPatch, better: str, chosen: float
+) -> None:
+    """Two networks of one layer: one answers right, the other wrong."""
+    labels = np.arange(50) % 2
+    points = np.eye(2, dtype=np.float32)[labels]
+
+    def network(name: str) -> nn.Linear:
+        layer = nn.Linear(2, 2, bias=False)
+        layer.weight.data = 5 * torch.eye(2) * (1 if name == better else -1)
+        return layer
+
+    class LookAtPoints(Look):
+        def __init__(self, asked: Images, *_: object) -> None:
+            self.asked = asked
+
+        def logits(self, network: nn.Module) -> np.ndarray:
+            with torch.no_grad():
+                return network(torch.from_numpy(self.asked.squares)).numpy()
+
+    monkeypatch.setattr(whole, "trained", lambda *_, **__: (network("end"), []))
+    monkeypatch.setattr(whole, "with_last_layer", lambda *_: network("start"))
+    monkeypatch.setattr(whole, "Validation", LookAtPoints)
+    compute = Compute(torch.device("cpu"), "float32")
+    images, embeddings = Images(points, labels, LOOK), Embeddings(points, labels)
+    assert whole.chosen_share(Variant.model_validate(AUTO), images, None, embeddings, 0, compute) == chosen
