@@ -33,11 +33,8 @@ def main() -> None:
     parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
     arguments = parser.parse_args()
     images = (arguments.name, arguments.path)
-    if (
-        any([*images, arguments.labels, arguments.splits, arguments.group_pattern])
-        if arguments.model
-        else not all(images)
-    ):
+    of_images = [*images, arguments.labels, arguments.splits, arguments.group_pattern]
+    if any(of_images) if arguments.model else not all(images):
         parser.error("expected NAME and PATH, or --model alone")
     if arguments.labels and arguments.splits:
         parser.error("--labels and --split: a table says itself which images are of which split")

@@ -48,7 +48,7 @@ def main() -> int:
         done = rebuilding.run(f"study/dvc.yaml:draw_study@{cell.model}-{cell.dataset}")
         if not done or len(rebuilding.failures) > before:
             failed.append(cell)
-    report([cell for cell in cells if cell not in failed], params)
+    report([cell for cell in cells if cell not in failed])
     for cell in failed:
         reasons = [f"{failure.stage}: {failure.reason}" for failure in rebuilding.failures_of(cell)]
         print(f"not done: {cell}: {'; '.join(reasons) or 'DVC says why above'}", file=sys.stderr)
@@ -79,7 +79,7 @@ def set_in_study(key: str, value: int | list[int]) -> None:
         part.write_bytes(changed.encode())
 
 
-def report(cells: list[Cell], params: Params) -> None:
+def report(cells: list[Cell]) -> None:
     for cell in cells:
         print()
         for of in read_json(paths.verdicts(cell.model, cell.dataset)).values():

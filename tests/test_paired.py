@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from scripts.measuring.coverage import drawn_study
 from stages.statistics.paired import compared, half_width
 from stages.statistics.verdict import Verdict
 
@@ -50,24 +51,6 @@ def test_two_that_never_differ_are_taken_to_differ_about_one_image() -> None:
     assert few.deviation == pytest.approx(np.sqrt(1 / 12 / 3))
     assert few.within(0.01) < 0.1  # twelve images tell nothing
     assert many.within(0.01) > 0.99
-
-
-def drawn_study(rng: np.random.Generator, trials: int, train: int, val: int) -> tuple[np.ndarray, np.ndarray]:
-    """The accuracies of two classifiers over `trials` splits of one drawn set of points of two classes.
-
-    Each looks at three of six coordinates that are equally telling, so that on another set both are equally good.
-    """
-    labels = rng.integers(0, 2, train + val)
-    points = rng.normal(size=(train + val, 6)) + 0.55 * (2 * labels[:, None] - 1)
-    accuracies = np.empty((2, trials))
-    for trial in range(trials):
-        order = rng.permutation(train + val)
-        learnt, held_out = order[:train], order[train:]
-        for number, seen in enumerate((slice(0, 3), slice(3, 6))):
-            means = [points[learnt][labels[learnt] == label, seen].mean(0) for label in (0, 1)]
-            sides = (points[held_out, seen] - (means[0] + means[1]) / 2) @ (means[1] - means[0])
-            accuracies[number, trial] = ((sides > 0) == labels[held_out]).mean()
-    return accuracies[0], accuracies[1]
 
 
 @pytest.mark.parametrize(("trials", "train", "val"), [(10, 200, 120), (29, 160, 80), (10, 200, 200)])
