@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study bench test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare table bench test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -29,6 +29,15 @@ serve: env  ## a page that shows what a model says of your pictures: make serve 
 study: env  ## is more than the last layer worth training? many trials: make study [DATASET=ants_bees] [TRIALS=30]
 	@python -m scripts.study $(if $(DATASET),--dataset "$$DATASET") $(if $(MODEL),--model "$$MODEL") \
 	  $(if $(TRIALS),--trials "$$TRIALS") $(if $(IMAGES),--images "$$IMAGES")
+
+sweep: env  ## try many settings (params.yaml: sweep), and see what the best are worth: make sweep [DATASET=ants_bees]
+	@python -m scripts.sweep $(if $(DATASET),--dataset "$$DATASET") $(if $(MODEL),--model "$$MODEL")
+
+compare: env  ## two runs side by side, commits or experiments: make compare [A=HEAD] [B=workspace] [ALL=1]
+	@python -m scripts.compare $(if $(A),"$$A",HEAD) $(if $(B),"$$B",workspace) $(if $(ALL),--all)
+
+table: env  ## the experiments of dvc exp run, in a table that fits a terminal
+	@python -m scripts.table
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark

@@ -8,18 +8,17 @@ What has run is not run again: an interrupted study goes on, and a greater numbe
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 
 import yaml
 
-from scripts.reporting.graph import Cell
+from scripts.reporting.graph import Cell, cells_of
 from scripts.reporting.rebuilding import Rebuilding
 from stages.ground import paths
 from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_json, written_whole
-from stages.ground.params import PARAMS_FILE, checked, known_as
-from stages.settings import Params, load_params
+from stages.ground.params import PARAMS_FILE, checked
+from stages.settings import load_params
 from stages.study.settings import Study
 
 
@@ -29,7 +28,11 @@ def main() -> int:
     )
     parser.add_argument("--dataset", help="one data set; else all")
     parser.add_argument("--model", help="a network; else the first of params.yaml")
-    parser.add_argument("--trials", type=int, help="of each variant of all layers; params.yaml then has that number")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        help="of each variant that trains more than the last layer; params.yaml then has that number",
+    )
     parser.add_argument(
         "--images",
         type=numbers,
@@ -42,25 +45,9 @@ def main() -> int:
         if (value := getattr(arguments, key)) is not None:
             set_in_study(key, value)
     rebuilding = Rebuilding(cells)
-    failed = []
-    for cell in cells:
-        before = len(rebuilding.failures)
-        done = rebuilding.run(f"study/dvc.yaml:draw_study@{cell.model}-{cell.dataset}")
-        if not done or len(rebuilding.failures) > before:
-            failed.append(cell)
-    report([cell for cell in cells if cell not in failed])
-    for cell in failed:
-        reasons = [f"{failure.stage}: {failure.reason}" for failure in rebuilding.failures_of(cell)]
-        print(f"not done: {cell}: {'; '.join(reasons) or 'DVC says why above'}", file=sys.stderr)
-    return 1 if failed else 0
-
-
-def cells_of(params: Params, model: str | None, dataset: str | None) -> Iterator[Cell]:
-    model = model or next(iter(params.models))
-    known_as("models", params.models, model)
-    for name in [dataset] if dataset else params.datasets:
-        known_as("datasets", params.datasets, name)
-        yield Cell(model, name)
+    done = rebuilding.run_each("study/dvc.yaml:draw_study")
+    report(done)
+    return rebuilding.told_of_others(done)
 
 
 def numbers(text: str) -> list[int]:

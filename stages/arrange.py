@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.datasets.groups import group_names, numbered
+from stages.datasets.groups import group_names
 from stages.datasets.layout import SPLITS, read_layout
 from stages.datasets.manifest import locate
 from stages.datasets.names import alike, class_problem
@@ -29,7 +29,7 @@ from stages.ground.runtime import Runtime, load_runtime
 from stages.pictures.examined import Examined, examine, remarks, shared_values
 from stages.pictures.listing import list_folder
 from stages.pictures.picture import Values, of_each
-from stages.statistics.sampling import take_groups
+from stages.statistics.sampling import numbered, take_groups
 
 EXPECTED = "Expected train/ (val/ and test/ beside it are kept apart), or class folders only, which are split"
 DEFAULT_VAL_FRACTION = 0.2

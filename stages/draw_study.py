@@ -24,29 +24,23 @@ def main(model: str, dataset: str) -> None:
     baseline, *others = names = [*load_section("variants", dict[str, Any]), *study.variants]
     trials = read_trials(paths.trials(model, dataset))
     path = paths.verdicts(model, dataset)
-    differences = {}
+    verdicts, differences = read_json(path), {}
     for name in others:
         first, second = paired(trials, name, baseline)
-        of = read_numbers(path, ("difference", "difference_low", "difference_high"), (name,))
-        differences[name] = Difference(
-            list(first - second),
-            of["difference"],
-            of["difference_low"],
-            of["difference_high"],
-            str(read_json(path)[name]["sentence"]),
-        )
+        mean, low, high = read_numbers(path, ("difference", "difference_low", "difference_high"), (name,)).values()
+        differences[name] = Difference(list(first - second), mean, low, high, verdicts[name]["sentence"])
     found = {name: list(accuracies(trials, name).values()) for name in names}
     title = f"{model} on {dataset}"
     with written_whole(paths.study_figures(model, dataset)) as folder:
         save_figure(folder / "study.png", draw_study(title, found, baseline, differences, study.margin))
-        if sizes := sorted({of.images for of in trials} - {0}):
-            save_figure(folder / "by_images.png", by_images(title, names, trials, sizes, read_json(path)))
+        if sizes := sorted({of.images for of in trials if of.variant in names} - {0}):
+            save_figure(folder / "by_images.png", by_images(title, names, trials, sizes, verdicts))
     print(f"{paths.study_figures(model, dataset)}: {', '.join(names)}")
 
 
 def by_images(title: str, names: list[str], trials: list[Trial], sizes: list[int], verdicts: dict[str, Any]) -> Figure:
     """All train images come last, under their number in the first trial."""
-    everything = next(of.train_images for of in trials if of.images == 0)
+    everything = next(of.train_images for of in trials if of.images == 0 and of.variant in names)
     found = {
         name: {
             images or everything: list(of.values())

@@ -19,6 +19,8 @@ from stages.ground.runtime import Runtime
 from stages.heads.settings import LearningCurve
 from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
 from stages.recipes.variant import Recipe, Variant
+from stages.search.settings import Sweep
+from stages.search.tries import recipes_of
 from stages.study.settings import Study
 
 WhereNone = BeforeValidator(lambda section: {} if section is None else section)  # its last entry was taken out
@@ -33,6 +35,7 @@ class Params(Strict):
     variants: Annotated[dict[Name, Recipe], Field(min_length=1)]
     learning_curve: LearningCurve
     study: Study
+    sweep: Sweep
     runtime: Runtime = Runtime()
 
     @model_validator(mode="after")
@@ -62,6 +65,7 @@ class Params(Strict):
             )
         if problems:
             raise ValueError("; ".join(problems))
+        recipes_of(self.sweep, {**self.variants, **self.study.variants})
         return self
 
 

@@ -1,7 +1,7 @@
 """Train one variant of a network on a data set.
 
 In:  variants.VARIANT, seed, precision, models.MODEL.resize and .crop, weights/MODEL.safetensors, and
-     features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (trainable: all)
+     features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
 Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/models/model_file.py)
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
 """
@@ -22,7 +22,7 @@ from stages.recipes.variant import Probe, Variant, load_recipe
 
 def main(model: str, dataset: str, variant: str) -> None:
     recipe = load_recipe(variant)
-    if recipe.trainable == "head":
+    if isinstance(recipe, Probe) or recipe.trainable == "head":
         train_head(recipe, (model, dataset, variant))
     else:
         with importing_torch():
@@ -39,11 +39,10 @@ def train_head(recipe: Variant | Probe, cell: Cell) -> None:
         raise ProjectError(
             f"{paths.features(model, dataset)} is of {features.backbone}; expected {identity}; run dvc repro"
         )
-    splits = [features.splits[split] for split in ("train", "val")]
-    train, val = (Embeddings(of.embeddings, of.labels, of.groups) for of in splits)
+    train, val = (Embeddings.of(features.splits[split]) for split in ("train", "val"))
     check_enough(len(train.labels), recipe, cell)
     head, history = fit_last_layer(
-        recipe, train, val, seed, lambda train, val: print(epoch_line(train, val, recipe), flush=True)
+        recipe, train, val, seed, lambda history: print(epoch_line(history[-2], history[-1], recipe), flush=True)
     )
     last = pretrained.last_layer
     tensors = {**pretrained.tensors, f"{last}.weight": head.weight, f"{last}.bias": head.bias}

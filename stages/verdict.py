@@ -33,9 +33,11 @@ def main(model: str, dataset: str) -> None:
         raise ProjectError(f"{path}: fewer than two trials of {missing[0]} in it; run make study")
     verdicts = {name: {**spread(trials, name), **deviations(trials, name)} for name in names}
     for name in others:
-        verdicts[name] |= against(name, baseline, f"{model} on {dataset}", trials, study.margin)
-        print(verdicts[name]["sentence"])
-    sizes = sorted({of.images for of in trials} - {0})
+        verdict = against(name, baseline, trials, study.margin)
+        sentence = verdict.sentence(name, baseline, f"{model} on {dataset}")
+        verdicts[name] |= {**numbers_of(verdict), "sentence": sentence}
+        print(sentence)
+    sizes = sorted({of.images for of in trials if of.variant in names} - {0})
     for name in names:
         verdicts[name]["by_images"] = by_images(name, baseline, sizes, trials, study.margin)
     for name in others if sizes else ():
@@ -51,8 +53,7 @@ def by_images(name: str, baseline: str, sizes: list[int], trials: list[Trial], m
         if len(accuracies(trials, name, images)) >= 2:
             found[str(images)] = spread(trials, name, images)
             if name != baseline and len(paired(trials, name, baseline, images)[0]) >= 2:
-                found[str(images)] |= against(name, baseline, "", trials, margin, images)
-                del found[str(images)]["sentence"]
+                found[str(images)] |= numbers_of(against(name, baseline, trials, margin, images))
     return found
 
 
@@ -82,7 +83,7 @@ def deviations(trials: list[Trial], name: str) -> Numbers:
     return {key: round(float(np.std(of, ddof=1)), DIGITS) for key, of in of_parts.items() if len(of) >= 3}
 
 
-def against(name: str, baseline: str, cell: str, trials: list[Trial], margin: float, images: int = 0) -> Numbers:
+def against(name: str, baseline: str, trials: list[Trial], margin: float, images: int = 0) -> Verdict:
     """Of the trials that both have."""
     first, second = paired(trials, name, baseline, images)
     both = accuracies(trials, name, images).keys() & accuracies(trials, baseline, images).keys()
@@ -92,7 +93,10 @@ def against(name: str, baseline: str, cell: str, trials: list[Trial], margin: fl
         if of.variant == name and of.images == images and of.split == of.seed and of.split in both
     ]
     train, val = np.mean(sizes, axis=0).round().astype(int).tolist()
-    verdict = Verdict(compared(first, second, train, val), margin, train + val)
+    return Verdict(compared(first, second, train, val), margin, train, val)
+
+
+def numbers_of(verdict: Verdict) -> Numbers:
     of = verdict.paired
     numbers = {
         "difference": of.mean,
@@ -101,14 +105,13 @@ def against(name: str, baseline: str, cell: str, trials: list[Trial], margin: fl
         "ahead": of.better,
         "ahead_low": of.better_low,
         "ahead_high": of.better_high,
-        "same": of.within(margin),
+        "same": of.within(verdict.margin),
     }
     return {
         "pairs": of.trials,
-        "train_images": train,
+        "train_images": verdict.train_images,
         **{key: round(number, DIGITS) for key, number in numbers.items()},
         "answer": verdict.answer,
-        "sentence": verdict.sentence(name, baseline, cell),
     }
 
 

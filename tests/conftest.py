@@ -74,7 +74,7 @@ class Project:
         path = self.folder / "params.yaml"
         params = yaml.safe_load(path.read_text())
         change(params)
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        path.write_text(to_yaml(params))
 
     def files(self, *below: str) -> dict[str, bytes]:
         """{path: content} of the files below these folders."""
@@ -84,6 +84,16 @@ class Project:
     def commit(self) -> None:
         self.run("git", "add", ".")
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "x")
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def to_yaml(content: object) -> str:
+    """With what stands in two places written twice: aliases are refused."""
+    return yaml.dump(content, Dumper=_WithoutAliases, sort_keys=False)
 
 
 def clean_environment() -> dict[str, str]:
@@ -206,9 +216,16 @@ def make_small_project(folder: Path, served: Path) -> None:
         "quick_trials": 3,
         "variants": {"probe": {"trainable": "head", "solver": "newton"}},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    params["sweep"] |= {
+        "variant": "unfrozen",
+        "tries": 2,
+        "settings": {"lr": {"low": 0.0001, "high": 0.01}, "momentum": [0, 0.9]},
+        "folds": 2,
+        "confirm": 2,
+    }
+    (folder / "params.yaml").write_text(to_yaml(params))
     project = Project(folder)
     project.run("git", "init", "-q")
     project.repro()
-    project.repro(f"study/dvc.yaml:draw_study@{MODEL}-shapes")
+    project.repro(f"study/dvc.yaml:draw_study@{MODEL}-shapes", f"study/dvc.yaml:draw_sweep@{MODEL}-shapes")
     project.commit()

@@ -258,7 +258,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "augmented features": (
         STAGES[4],
         recipe(augment={"min_scale": 1.0, "flip": True}),
-        r"frozen: augment needs trainable: all",
+        r"frozen: augment needs trainable: all or last_N",
     ),
     "two problems": (STAGES[4], recipe(lr=-1, epochs=0), r"frozen\.epochs: .*; params.yaml: variants\.frozen\.lr: "),
     "an unknown network": (STAGES[2], settings("models.resnet19", {}), r"models\.resnet19: .*did you mean resnet1"),

@@ -20,8 +20,8 @@ def new_network() -> nn.Module:
 def train(checkpoint: Checkpoint | None, stop_in: int | None = None, select: str = "last") -> tuple[list, dict]:
     """History and weights; with `stop_in`, interrupted in that epoch."""
 
-    def report(row, _):
-        if row["epoch"] == stop_in:
+    def report(history):
+        if history[-1]["epoch"] == stop_in:
             raise KeyboardInterrupt
 
     network = new_network()
@@ -49,7 +49,7 @@ def test_no_epoch_is_trained_twice(tmp_path: Path) -> None:
         train(checkpoint, stop_in=4)
     train_on(
         new_network(), examples(10), examples(6, seed=1), RECIPE, 0,
-        lambda row, _: epochs.append(row["epoch"]), checkpoint,
+        lambda history: epochs.append(history[-1]["epoch"]), checkpoint,
     )  # fmt: skip
     assert epochs == [4, 5, 6]
 

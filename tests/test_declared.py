@@ -84,8 +84,13 @@ def declared(stage: str, what: str) -> set[str]:
         for entry in GRAPH[stage].get(what, []):
             for axis, name in zip(GRAPH[stage]["matrix"], cell, strict=True):
                 entry = entry.replace(f"${{item.{axis}}}", name)
-            result.add(entry.replace("${learning_curve.variant}", "frozen"))
+            result.add(of_section(entry))
     return {entry for entry in result if not entry.startswith("stages")}
+
+
+def of_section(entry: str) -> str:
+    """With the variants that the small project's sections name."""
+    return entry.replace("${learning_curve.variant}", "frozen").replace("${sweep.variant}", "unfrozen")
 
 
 def under(place: str, parents: set[str], separator: str) -> str | None:
@@ -100,8 +105,9 @@ def test_stage_reads_exactly_what_it_declares(
     monkeypatch.chdir(small_project.folder)
     module = importlib.import_module(f"stages.{stage}")
     reads, files = ReadKeys(monkeypatch), set()
-    if stage == "trials":  # which reads what trains only if there is something to train
-        Path("study/mobilenet_v2/shapes/trials.tsv").unlink()
+    if stage in ("trials", "sweep"):  # which read what trains only if there is something to train
+        for table in Path("study/mobilenet_v2/shapes").glob("*.tsv"):
+            table.unlink()
     for cell in cells(stage):
         with recording() as names:
             module.main(*cell)
@@ -130,7 +136,7 @@ def filled(names: set[str], stage: str, cell: list[str]) -> set[str]:
     for name in names:
         for axis, value in zip(GRAPH[stage]["matrix"], cell, strict=True):
             name = name.replace(f"${{item.{axis}}}", value)
-        result.add(name)
+        result.add(of_section(name))
     return result
 
 

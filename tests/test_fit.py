@@ -240,8 +240,8 @@ def test_an_interrupted_run_blends_with_where_it_began(tmp_path: Path) -> None:
     train_on(whole, train, val, settings, 5)
     checkpoint = Checkpoint(tmp_path / "a-b.pt")
 
-    def stop(row: Row, _: Row) -> None:
-        if row["epoch"] == 3:
+    def stop(history: list[Row]) -> None:
+        if history[-1]["epoch"] == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -71,6 +71,7 @@ def test_no_stage_both_computes_and_draws(stage: str) -> None:
 @pytest.mark.parametrize(
     "stage", [
         "features", "learning_curve", "evaluate", "compare", "arrange", "download", "draw", "verdict", "draw_study",
+        "draw_sweep",
     ],
 )  # fmt: skip
 def test_these_stages_need_no_torch(stage: str) -> None:

@@ -11,7 +11,7 @@ from scripts import page
 from stages.ground import paths
 from stages.ground.files import append_row, read_table
 from tests.browser import Browser
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, to_yaml
 from tests.results import EPOCHS, IMAGES, write_results, write_study
 
 CLASSES = ["<i>wire-haired</i> & other dogs", *(f"class_{letter}" for letter in "bcdefghij"), "z" * 60]
@@ -26,7 +26,7 @@ def write_params(folder: Path) -> None:
     params["datasets"] = {"many": {}, "two": {}}
     params["variants"][VARIANTS[2]] = params["variants"]["frozen"]
     params["study"]["variants"] = {"probe": {"trainable": "head", "solver": "newton"}}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "params.yaml").write_text(to_yaml(params))
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_of_two_equal_ways_one_is_called_better_in_5_percent_of_studies(trials: 
     rng, studies, naive, answers = np.random.default_rng(7), 600, 0, Counter()
     for _ in range(studies):
         of = compared(*drawn_study(rng, trials, train, val), train, val)
-        answers[Verdict(of, 0.0001, train + val).answer] += 1
+        answers[Verdict(of, 0.0001, train, val).answer] += 1
         naive += abs(of.mean) <= half_width(of.deviation / np.sqrt(trials), trials)
     assert 0.02 <= (answers["better"] + answers["worse"]) / studies <= 0.065  # by chance itself: 0.05 +- 0.009
     assert answers["open"] == studies - answers["better"] - answers["worse"]

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 import torchvision
 import yaml
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from stages.ground.errors import ProjectError
-from stages.ground.params import known_as
+from stages.ground.params import known_as, read_params
 from stages.networks.settings import _torchvision_networks
 from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, to_yaml
 
 GONE = object()  # as a value: the key is not there
 
@@ -41,6 +42,7 @@ def settings() -> dict:
         },
         "learning_curve": {"variant": "frozen", "images": [10, 20], "draws": 10},
         "study": {"trials": 10, "quick_trials": 100, "margin": 0.01},
+        "sweep": {"variant": "frozen", "search": "grid", "settings": {"lr": [0.1]}, "folds": 2, "confirm": 2},
     }
 
 
@@ -60,7 +62,7 @@ def changed(*changes: tuple[str, object]) -> dict:
 
 
 def load(folder: Path, params: dict) -> Params:
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "params.yaml").write_text(to_yaml(params))
     return load_params()
 
 
@@ -153,7 +155,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "variants.frozen.trainable",
             "none",
-            "variants.frozen.trainable: Input should be 'head' or 'all'; received 'none'",
+            "variants.frozen.trainable: expected head, all, or last_3 and the like; received 'none'",
         ),
         ("variants.frozen.epochs", 0, "variants.frozen.epochs: Input should be greater than or equal to 1; received 0"),
         (
@@ -182,13 +184,13 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "variants.frozen.recompute_batchnorm",
             True,
-            "variants.frozen: recompute_batchnorm needs trainable: all and select: last",
+            "variants.frozen: recompute_batchnorm needs trainable: all or last_N, and select: last",
         ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (
             "variants.frozen.augment",
             {"min_scale": 1, "flip": True},
-            "variants.frozen: augment needs trainable: all; a frozen network's features are computed once",
+            "variants.frozen: augment needs trainable: all or last_N; a frozen network's features are computed once",
         ),
         (
             "learning_curve.variant",
@@ -247,12 +249,12 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "variants.frozen.start",
             "probe",
-            "variants.frozen: start: only with trainable: all",
+            "variants.frozen: start: only with trainable: all or last_N",
         ),
         (
             "variants.unfrozen.blend",
             0.5,
-            "variants.unfrozen: blend needs start: probe, which it goes back towards, and select: last",
+            "variants.unfrozen: blend needs a start that is not random, which it goes back towards, and select: last",
         ),
         (
             "datasets.mine",
@@ -509,7 +511,7 @@ def read_or_refuse(content: bytes) -> None:
 
 def test_recomputed_statistics_are_of_the_last_epoch_alone() -> None:
     recipe = load_params(PROJECT / "params.yaml").variants["unfrozen"].model_dump()
-    with pytest.raises(ValueError, match="recompute_batchnorm needs trainable: all and select: last"):
+    with pytest.raises(ValueError, match="recompute_batchnorm needs trainable: all or last_N, and select: last"):
         Variant.model_validate(recipe | {"select": "best", "augment": None})
 
 
@@ -539,3 +541,40 @@ def test_a_section_may_be_empty(in_folder: Path, section: str) -> None:
     params = settings()
     params |= {"downloads": {}, section: None}
     assert getattr(load(in_folder, params), section) == {}
+
+
+def test_an_alias_is_refused_for_dvc_would_not_set_what_it_stands_for(in_folder: Path) -> None:
+    Path("params.yaml").write_text("a: &b 1\nc: *b\n")
+    with pytest.raises(ProjectError, match=r"(?s)write it out instead of \*alias.*line 2"):
+        read_params()
+
+
+def test_dvc_exp_run_sets_what_it_is_told_to() -> None:
+    """DVC reads the file in its own way, and writes it again."""
+    written = dvc_params_after("variants.frozen.lr=0.5")
+    assert written["variants"]["frozen"]["lr"] == 0.5
+    assert written["study"]["variants"]["finetuned"]["start"]["lr"] == 0.003
+
+
+def dvc_params_after(change: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "params.yaml")
+        path.write_bytes((PROJECT / "params.yaml").read_bytes())
+        apply_overrides(str(path), [change])
+        return yaml.safe_load(path.read_text())
+
+
+def test_fewer_images_lengthen_the_start_too() -> None:
+    start = {"trainable": "head", "epochs": 10, "batch_size": 10, "lr": 1.0, "momentum": 0, "weight_decay": 0}
+    start |= {"schedule": "linear"}
+    recipe = Variant.model_validate(start | {"trainable": "all", "start": start})
+    longer = recipe.with_steps_of(20, 100)
+    assert (longer.epochs, longer.start.epochs) == (50, 50)
+
+
+@pytest.mark.parametrize("change", [{"trainable": "all"}, {"select": "best"}])
+def test_a_start_is_a_last_layer_whose_epoch_nothing_chooses(change: dict) -> None:
+    head = {"trainable": "head", "epochs": 1, "batch_size": 1, "lr": 1.0, "momentum": 0, "weight_decay": 0}
+    head |= {"schedule": "linear"}
+    with pytest.raises(ValueError, match="start: expected random, probe, or settings with trainable: head and select"):
+        Variant.model_validate(head | {"trainable": "all", "start": head | change})

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from stages.ground.errors import ProjectError
 from stages.heads.linear import Embeddings
-from stages.heads.probe import PENALTIES, Reduced, fit_probe, optimum, path
+from stages.heads.probe import BIAS_INPUT, PENALTIES, Reduced, fit_probe, optimum, path
 from stages.statistics.scores import score
 
 
@@ -19,15 +19,22 @@ def drawn(count: int, width: int, classes: int = 3, seed: int = 0, apart: float 
     return Embeddings((rng.normal(size=(count, width)) + middles[labels] + 5).astype(np.float32), labels)
 
 
+def inputs_of(embeddings: np.ndarray) -> np.ndarray:
+    """(N, D) -> (N, D + 1): of length 1, and what the bias is a weight of"""
+    lengths = np.linalg.norm(embeddings.astype(float), axis=1, keepdims=True)
+    return np.column_stack((embeddings / lengths, np.full(len(embeddings), BIAS_INPUT)))
+
+
 @pytest.mark.parametrize(("count", "width"), [(60, 200), (200, 12)], ids=["fewer images than numbers", "more"])
 @pytest.mark.parametrize("penalty", [0.1, 0.00316, 1e-05])
 def test_the_layer_is_the_optimum_that_scikit_learn_finds(count: int, width: int, penalty: float) -> None:
     train, new = drawn(count, width), drawn(50, width, seed=1)
     head = next(layer.head for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty == penalty)
-    points = train.embeddings.astype(float) - train.embeddings.mean(0)
-    scale = np.sqrt((points**2).sum(1).mean())
-    theirs = LogisticRegression(C=1 / (penalty * count), tol=1e-8, max_iter=10_000).fit(points / scale, train.labels)
-    expected = theirs.decision_function((new.embeddings - train.embeddings.mean(0)) / scale)
+    theirs = LogisticRegression(C=1 / (penalty * count), tol=1e-8, max_iter=10_000, fit_intercept=False)
+    theirs.fit(inputs_of(train.embeddings), train.labels)
+    mean_length = np.linalg.norm(train.embeddings.astype(float), axis=1).mean()
+    new_inputs = np.column_stack((new.embeddings / mean_length, np.full(len(new.labels), BIAS_INPUT)))
+    expected = theirs.decision_function(new_inputs)
     ours = head.logits(new.embeddings)
     assert ours - ours.mean(1, keepdims=True) == pytest.approx(
         expected - expected.mean(1, keepdims=True), rel=2e-3, abs=2e-3
@@ -38,7 +45,21 @@ def test_fewer_dimensions_lose_nothing() -> None:
     train = drawn(40, 100)
     reduced = Reduced.of(train.embeddings)
     assert reduced.points.shape[1] <= 40
-    assert reduced.points @ reduced.axes * reduced.scale + reduced.mean == pytest.approx(train.embeddings, abs=1e-4)
+    assert reduced.points @ reduced.axes == pytest.approx(inputs_of(train.embeddings), abs=1e-6)
+
+
+def test_an_embeddings_length_says_nothing_of_its_class() -> None:
+    train = drawn(60, 50, apart=0.3)
+    longer = Embeddings(train.embeddings * np.where(train.labels == 0, 4, 1)[:, None].astype(np.float32), train.labels)
+    first, second = (next(path(Reduced.of(of.embeddings), of.labels, 3)).head.weight for of in (train, longer))
+    by_length = np.linalg.norm(longer.embeddings, axis=1).mean() / np.linalg.norm(train.embeddings, axis=1).mean()
+    assert second * by_length == pytest.approx(first, rel=1e-4, abs=1e-4)
+
+
+def test_an_embedding_of_nothing_is_no_error() -> None:
+    train = drawn(60, 5, apart=2)
+    train.embeddings[0] = 0
+    assert np.isfinite(fit_probe(train, 0)[0].weight).all()
 
 
 def test_the_penalty_does_not_depend_on_how_large_embeddings_are() -> None:
@@ -84,7 +105,7 @@ def test_few_groups_are_fewer_folds() -> None:
 def test_warm_starts_change_nothing_but_the_time() -> None:
     train = drawn(60, 20)
     points = Reduced.of(train.embeddings).points
-    cold = optimum(points, train.labels, PENALTIES[6], np.zeros((3, points.shape[1] + 1)))
+    cold = optimum(points, train.labels, PENALTIES[6], np.zeros((3, points.shape[1])))
     *_, warm = [layer for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty >= PENALTIES[6]]
-    head = Reduced.of(train.embeddings).head(cold[:, :-1], cold[:, -1])
+    head = Reduced.of(train.embeddings).head(cold)
     assert warm.head.logits(train.embeddings) == pytest.approx(head.logits(train.embeddings), abs=1e-2)

@@ -28,7 +28,7 @@ from stages.training import whole
 from stages.training.compute import Compute
 from stages.training.distributed import ALONE, Team
 from stages.training.examples import Images
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, to_yaml
 from tests.drawing import draw_data_set
 from tests.processor import processor
 
@@ -39,9 +39,14 @@ LOOK = Preprocessing(resize=40, crop=32)
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of drawn weights."""
     folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
     network = build("mobilenet_v2")
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # its statistics are those of one batch, not the initial ones, which dwarf embeddings
+    network.train()(torch.randn(8, 3, 32, 32))
     tensors = {name: of for name, of in tensors_of(network).items() if not name.startswith("classifier.1.")}
-    Pretrained("mobilenet_v2", "classifier.1", 1280, to_graph(network, 32), tensors).write(
+    Pretrained("mobilenet_v2", "classifier.1", 1280, to_graph(network.eval(), 32), tensors).write(
         folder / paths.weights("mobilenet_v2").name
     )
     return folder
@@ -149,10 +154,11 @@ def test_the_time_left_is_that_of_the_epochs_to_come(
 ) -> None:
     monkeypatch.setattr("time.monotonic", iter([0, 8, 18, 30]).__next__)
     recipe = load_params().variants["unfrozen"].model_copy(update={"epochs": 3})
-    report = whole.reporter(recipe)
+    report = whole.reporter(recipe, ("mobilenet_v2", "mine", "unfrozen"))
     for epoch in (1, 2, 3):
-        row = {"epoch": epoch, "loss": 1.0, "accuracy": 0.5}
-        report(row, row)
+        row = {"epoch": epoch, "split": "val", "loss": 1.0, "accuracy": 0.5, "lr": 0.1}
+        report([row] * 2 * epoch)
+        assert len(read_table(paths.history("mobilenet_v2", "mine", "unfrozen"))) == 2 * epoch  # it grows
     assert re.findall(r"; (\d+) s to go", capsys.readouterr().out) == ["16", "10", "0"]
 
 
@@ -172,7 +178,7 @@ def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
     monkeypatch.setattr(whole, "read_splits", lambda *arguments: seen.append(arguments[3]) or 1 / 0)
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"resize": 256, "crop": 224}
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("params.yaml").write_text(to_yaml(params))
     for model in ("vit_b_16", "mobilenet_v2"):
         with pytest.raises(ZeroDivisionError):
             train.main(model, "mine", "unfrozen")
@@ -203,7 +209,7 @@ class Look:
     ("losses", "chosen"),
     [
         ({0: 0.3, 0.25: 0.2, 0.5: 0.1, 1: 0.3}, 0.5),
-        ({0: 0.1, 0.25: 0.1, 0.5: 0.2, 1: 0.3}, 0),  # equal: nearer to the probe
+        ({0: 0.1, 0.25: 0.1, 0.5: 0.2, 1: 0.3}, 0),  # equal: the start
         ({0: 0.3, 0.25: 0.1 + 1e-9, 0.5: 0.1 + 2e-9, 1: 0.1}, 1),
     ],
 )
@@ -247,7 +253,7 @@ def test_what_was_chosen_is_what_the_network_becomes(
 ) -> None:
     params = yaml.safe_load((project / "params.yaml").read_text())
     params["variants"]["auto"] = AUTO
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    (project / "params.yaml").write_text(to_yaml(params))
     monkeypatch.setattr(whole, "chosen_share", lambda *_: share)
     features.main("mobilenet_v2", "mine")
     train.main("mobilenet_v2", "mine", "auto")
@@ -259,7 +265,7 @@ def test_what_was_chosen_is_what_the_network_becomes(
 
 
 @pytest.mark.parametrize(("better", "chosen"), [("start", 0), ("end", 1)])
-def test_shares_go_from_the_probe_to_the_trained_network(
+def test_shares_go_from_the_start_to_the_trained_network(
     monkeypatch: pytest.MonkeyPatch, better: str, chosen: float
 ) -> None:
     """Two networks of one layer: one answers right, the other wrong."""
@@ -285,3 +291,40 @@ def test_shares_go_from_the_probe_to_the_trained_network(
     compute = Compute(torch.device("cpu"), "float32")
     images, embeddings = Images(points, labels, LOOK), Embeddings(points, labels)
     assert whole.chosen_share(Variant.model_validate(AUTO), images, None, embeddings, 0, compute) == chosen
+
+
+@pytest.mark.parametrize(("ahead", "chosen"), [(1.5, 0), (2.5, 1)])
+def test_the_start_is_left_only_for_what_is_better_by_two_standard_errors(
+    monkeypatch: pytest.MonkeyPatch, ahead: float, chosen: float
+) -> None:
+    labels, noise = np.arange(50) % 2, np.where(np.arange(10) % 2, 1.0, -1.0)
+    error = noise.std(ddof=1) / np.sqrt(10)
+    losses = {0: np.full(10, 2 + ahead * error), 0.25: np.full(10, 9.0), 0.5: np.full(10, 9.0), 1: 2 + noise}
+    monkeypatch.setattr(whole, "trained", lambda *_, **__: (nn.Linear(2, 2), []))
+    monkeypatch.setattr(whole, "with_last_layer", lambda *_: nn.Linear(2, 2))
+    monkeypatch.setattr(whole, "Validation", Look)
+    monkeypatch.setattr(whole, "blend", lambda _, __, share: setattr(Look, "share", share))
+    monkeypatch.setattr(whole, "cross_entropy", lambda share, _: losses[share])
+    points = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    images, compute = Images(points, labels, LOOK), Compute(torch.device("cpu"), "float32")
+    recipe = Variant.model_validate(AUTO)
+    assert whole.chosen_share(recipe, images, None, Embeddings(points, labels), 0, compute) == chosen
+
+
+def test_last_blocks_are_trained_from_another_last_layer_and_nothing_before_them_is(project: Path) -> None:
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    start = {"trainable": "head", "epochs": 2, "batch_size": 4, "lr": 0.01, "momentum": 0.9, "weight_decay": 0}
+    start |= {"schedule": "linear"}
+    params["variants"] |= {"start": start, "blocks": AUTO | {"trainable": "last_2", "start": start, "blend": None}}
+    (project / "params.yaml").write_text(to_yaml(params))
+    features.main("mobilenet_v2", "mine")
+    for variant in ("start", "blocks"):
+        train.main("mobilenet_v2", "mine", variant)
+    weights = Pretrained.read(paths.weights("mobilenet_v2"), "mobilenet_v2").tensors
+    trained = ModelFile.read(paths.model("mobilenet_v2", "mine", "blocks")).tensors
+    changed = {name for name, of in weights.items() if not np.array_equal(of, trained[name])}
+    assert {name.split(".")[1] for name in changed} == {"17", "18"}
+    history = read_table(paths.history("mobilenet_v2", "mine", "blocks"))
+    alone = read_table(paths.history("mobilenet_v2", "mine", "start"))
+    assert history[1]["accuracy"] == alone[-1]["accuracy"]  # epoch 0 is the other last layer
+    assert float(history[1]["loss"]) == pytest.approx(float(alone[-1]["loss"]), rel=1e-3)

@@ -14,10 +14,12 @@ from stages import trials as stage
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_json
+from stages.study import material as material_module
 from stages.study import pool as pool_module
 from stages.study.digests import digest_of_code
 from stages.study.pool import Pool
 from stages.study.trials import Trial, read_trials
+from tests.conftest import to_yaml
 from tests.finished import DATA, MODEL, call
 
 TABLE = paths.trials(MODEL, DATA)
@@ -41,7 +43,7 @@ def set_study(quick_trials: int = 3, trials: int = 2, **variants: dict) -> None:
 def edit(change: Callable[[dict], object]) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
     change(params)
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    Path("params.yaml").write_text(to_yaml(params))
 
 
 def run() -> list[Trial]:
@@ -66,8 +68,10 @@ def test_each_way_of_training_has_its_trials_and_number_0_is_the_committed_one(p
     assert {(of.images, of.split == of.seed, of.train_images, of.val_images) for of in found} == {(0, True, 8, 6)}
 
 
-def test_a_trial_of_all_layers_is_what_the_train_stage_trains(project: Path) -> None:
-    edit(lambda params: params["variants"].update(unfrozen=UNFROZEN | {"start": "probe", "body_lr": 0.5}))
+@pytest.mark.parametrize("trainable", ["all", "last_2"])
+def test_a_trial_of_more_than_the_last_layer_is_what_the_train_stage_trains(project: Path, trainable: str) -> None:
+    recipe = UNFROZEN | {"start": "probe", "body_lr": 0.5, "trainable": trainable}
+    edit(lambda params: params["variants"].update(unfrozen=recipe))
     set_study(trials=2)
     for name in ("train", "evaluate"):
         assert call(f"{name} {MODEL} {DATA} unfrozen") == 0
@@ -79,13 +83,13 @@ def test_a_trial_of_all_layers_is_what_the_train_stage_trains(project: Path) -> 
 
 def test_splits_and_seeds_are_drawn_and_the_same_for_all(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[tuple[int, ...], set[int]] = {}
-    fit = stage.fit_last_layer
+    fit = material_module.fit_last_layer
 
     def noting(recipe, train, val, seed):
         seen.setdefault(tuple(val.embeddings[:, 0]), set()).add(seed)
         return fit(recipe, train, val, seed)
 
-    monkeypatch.setattr(stage, "fit_last_layer", noting)
+    monkeypatch.setattr(material_module, "fit_last_layer", noting)
     run()
     assert sorted(seen.values(), key=min) == [{0}, {1}, {2}]  # three different splits, each with one seed
 
@@ -113,7 +117,7 @@ def test_an_interrupted_study_goes_on(project: Path, monkeypatch: pytest.MonkeyP
     run()
     undisturbed = TABLE.read_bytes()
     TABLE.unlink()
-    tried, count = stage.Material.tried, []
+    tried, count = material_module.Material.tried, []
 
     def interrupted(*of):
         count.append(1)
@@ -121,7 +125,7 @@ def test_an_interrupted_study_goes_on(project: Path, monkeypatch: pytest.MonkeyP
             raise KeyboardInterrupt
         return tried(*of)
 
-    monkeypatch.setattr(stage.Material, "tried", interrupted)
+    monkeypatch.setattr(material_module.Material, "tried", interrupted)
     assert call(f"trials {MODEL} {DATA}") == 130
     assert len(read_trials(TABLE)) == 3
     run()
@@ -168,13 +172,13 @@ def test_trials_of_other_code_that_gives_something_else_are_kept_and_said_to_be(
 ) -> None:
     before, code = run(), Path("stages/heads/probe.py")
     code.write_text(code.read_text() + "\nUNUSED = 4\n")
-    tried = stage.Material.tried
+    tried = material_module.Material.tried
 
     def otherwise(*of):
         trial, seconds = tried(*of)
         return replace(trial, loss=trial.loss * 1.1), seconds
 
-    monkeypatch.setattr(stage.Material, "tried", otherwise)
+    monkeypatch.setattr(material_module.Material, "tried", otherwise)
     capsys.readouterr()
     assert run() == before
     said = capsys.readouterr().out
@@ -318,7 +322,7 @@ def test_groups_of_the_data_set_are_those_of_the_trials(project: Path) -> None:
     edit(lambda params: params["datasets"].update(shapes={"manifest": "shapes.sha256", "group_pattern": r"\d+"}))
     for name in (f"arrange {DATA}", f"features {MODEL} {DATA}"):
         assert call(name) == 0
-    material = stage.Material(MODEL, DATA)
+    material = material_module.Material(MODEL, DATA)
     numbers = [re.search(r"\d+", Path(file).name)[0] for file in material.files]
     groups = material.pool.groups
     assert 1 < len(set(numbers)) == len(set(groups)) == len(set(zip(numbers, groups, strict=True))) < len(numbers)

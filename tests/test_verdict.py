@@ -11,7 +11,7 @@ def verdict(mean: float, deviation: float, trials: int) -> Verdict:
     """Of drawn accuracies whose differences have exactly this mean and deviation."""
     differences = np.random.default_rng(trials).normal(size=trials)
     differences = (differences - differences.mean()) / differences.std(ddof=1) * deviation + mean
-    return Verdict(compared(0.9 + differences, np.full(trials, 0.9), train=4000, val=2000), 0.01, 6000)
+    return Verdict(compared(0.9 + differences, np.full(trials, 0.9), train=4000, val=2000), 0.01, 4000, 2000)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from stages.ground.errors import ProjectError
+from stages.ground.params import known_as
+from stages.settings import Params
 
 LOCK, RWLOCK = "dvc.lock", ".dvc/tmp/rwlock"
 BEFORE_TRAINING = ("download", "arrange", "weights", "features")
-OF_STUDY = ("trials", "verdict", "draw_study")
+OF_STUDY = ("trials", "verdict", "draw_study", "sweep", "draw_sweep")
 STAGES = (*BEFORE_TRAINING, "learning_curve", "train", "evaluate", "compare", "explain", "draw")
 
 
@@ -35,6 +37,20 @@ class Cell:
         if kind in ("download", "arrange"):
             return of == [self.dataset]
         return kind in (*STAGES, *OF_STUDY) and of[:2] == [self.model, self.dataset]
+
+
+def cells_of(params: Params, model: str | None, dataset: str | None) -> list[Cell]:
+    """Of one data set or all, of one network or the first.
+
+    Raises:
+        ProjectError: params.yaml has none of that name.
+    """
+    model = model or next(iter(params.models))
+    known_as("models", params.models, model)
+    datasets = [dataset] if dataset else list(params.datasets)
+    for name in datasets:
+        known_as("datasets", params.datasets, name)
+    return [Cell(model, name) for name in datasets]
 
 
 @dataclass(frozen=True)

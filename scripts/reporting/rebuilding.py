@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,3 +48,20 @@ class Rebuilding:
             lines = errors.read_text(encoding="utf-8").splitlines() if errors.exists() else []
         self.failures += [Failure(**json.loads(line)) for line in lines]
         return not done.returncode or bool(lines)
+
+    def run_each(self, stage: str) -> list[Cell]:
+        """The same for `stage` of each cell; those that are done."""
+        done = []
+        for cell in self.cells:
+            before = len(self.failures)
+            if self.run(f"{stage}@{cell.model}-{cell.dataset}") and len(self.failures) == before:
+                done.append(cell)
+        return done
+
+    def told_of_others(self, done: list[Cell]) -> int:
+        """Say why the cells that are not done are not; the exit status."""
+        others = [cell for cell in self.cells if cell not in done]
+        for cell in others:
+            reasons = [f"{failure.stage}: {failure.reason}" for failure in self.failures_of(cell)]
+            print(f"not done: {cell}: {'; '.join(reasons) or 'DVC says why above'}", file=sys.stderr)
+        return 1 if others else 0

@@ -1,10 +1,8 @@
 """Which images belong together, and on one side of a split: those of one person, animal, specimen or burst."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
 
 from stages.datasets.settings import Dataset
 from stages.ground import paths
@@ -55,12 +53,6 @@ def write_groups(path: Path, groups: Mapping[str, str]) -> None:
     """{sha256: name of the group}, as read_groups reads it."""
     with written_whole(path) as part:
         part.write_text("".join(f"{digest}  {name}\n" for digest, name in groups.items()), encoding="utf-8")
-
-
-def numbered(names: Iterable[str]) -> np.ndarray:
-    """Numbers from 0, one for each different name, in their order"""
-    numbers: np.ndarray = np.unique(list(names), return_inverse=True)[1]
-    return numbers
 
 
 def _matched(pattern: str, name: str) -> str | None:

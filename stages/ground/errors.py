@@ -10,6 +10,10 @@ class ProjectError(Exception):
     """One line for the user: what was expected, what came, and how to mend it."""
 
 
+class DivergedError(ProjectError):
+    """A training's loss is no longer finite: its settings do not suit it."""
+
+
 class UnreachableError(ProjectError):
     """No place that would have a file can be reached from this machine; from another one it may be."""
 

@@ -73,11 +73,15 @@ class Strict(BaseModel):
 
 def read_params(path: Path = PARAMS_FILE) -> Any:
     """What `path` holds, unchecked; raises ProjectError if it is no YAML."""
-    written = path.read_bytes()
+    return parsed(path.read_bytes(), path)
+
+
+def parsed(written: bytes, of: object) -> Any:
+    """The same of a file's bytes; errors name `of`."""
     try:
         return yaml.load(written.decode(), Loader=_Loader)
     except Exception as error:  # PyYAML raises nearly anything: a ValueError on 2026-99-99, a KeyError on !!bool x
-        raise ProjectError(f"{path} is not valid YAML: {error}") from error
+        raise ProjectError(f"{of} is not valid YAML: {error}") from error
 
 
 def load_section(key: str, schema: Any, default: Any = None) -> Any:
@@ -161,7 +165,14 @@ def _keys_at(schema: Any, location: tuple[int | str, ...]) -> list[str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and DVC do, and refuses a key that stands twice."""
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and DVC do, and refuses a key that stands twice, and aliases:
+    of these DVC sets none without the others, so that `dvc exp run -S` would change nothing, or too much."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            where = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "write it out instead of *alias", where)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]

@@ -117,6 +117,24 @@ def study_figure(model: str, dataset: str, name: str = "study") -> Path:
     return study_figures(model, dataset) / f"{name}.png"
 
 
+def sweep(model: str, dataset: str, variant: str) -> Path:
+    """Of a search for settings: all that were tried; kept by Git, and added to."""
+    return Path("study") / model / dataset / f"sweep-{variant}.tsv"
+
+
+def sweep_answers(model: str, dataset: str, variant: str) -> Path:
+    """What the best of them has wrong among the val images; kept by Git, and added to."""
+    return Path("study") / model / dataset / f"sweep-{variant}-confirmed.tsv"
+
+
+def sweep_result(model: str, dataset: str, variant: str) -> Path:
+    return Path("study") / model / dataset / f"sweep-{variant}.json"
+
+
+def sweep_figure(model: str, dataset: str, variant: str) -> Path:
+    return Path("study") / model / dataset / f"sweep-{variant}.png"
+
+
 def seconds(model: str, dataset: str) -> Path:
     """How long trials took on this machine: no result."""
     return SCRATCH / "seconds" / model / f"{dataset}.tsv"

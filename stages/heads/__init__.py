@@ -1,1 +1,1 @@
-"""Last layers, trained on embeddings in NumPy. May import ground, recipes and statistics."""
+"""Last layers, trained on embeddings in NumPy. May import ground, models, recipes and statistics."""

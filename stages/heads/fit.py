@@ -1,12 +1,12 @@
 """A last layer by whatever a variant with trainable: head asks for."""
 
-from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from stages.heads.linear import Embeddings, Head, fit_head
 from stages.heads.probe import fit_probe
-from stages.recipes.variant import Probe, Row, Variant
+from stages.recipes.variant import Probe, Report, Row, Variant
 from stages.statistics.scores import score
 
 
@@ -15,7 +15,7 @@ def fit_last_layer(
     train: Embeddings,
     val: Embeddings,
     seed: int,
-    report: Callable[[Row, Row], None] = lambda train, val: None,
+    report: Report = lambda history: None,
 ) -> tuple[Head, list[Row]]:
     """The layer, and its history: of a probe a single epoch, 0, which is what it comes to.
 
@@ -24,15 +24,25 @@ def fit_last_layer(
     """
     if isinstance(recipe, Probe):
         head, _ = fit_probe(train, seed)
-        rows = probe_rows(head, train, head.logits(val.embeddings), val.labels)
-        report(*rows)
+        rows = start_rows(head, train, head.logits(val.embeddings), val.labels)
+        report(rows)
         return head, rows
     classes = int(train.labels.max()) + 1
     return fit_head(Head.drawn(train.embeddings.shape[1], classes, seed), train, val, recipe, seed, report)
 
 
-def probe_rows(head: Head, train: Embeddings, val_logits: np.ndarray, val_labels: np.ndarray) -> list[Row]:
-    """Its history: what it comes to, as epoch 0."""
+def start_layer(start: Literal["probe"] | Variant, train: Embeddings, seed: int) -> Head:
+    """What a recipe that trains more begins with.
+
+    Raises:
+        ProjectError: the images are too few; the loss is no longer finite.
+    """
+    head, _ = fit_probe(train, seed) if start == "probe" else fit_last_layer(start, train, train, seed)
+    return head
+
+
+def start_rows(head: Head, train: Embeddings, val_logits: np.ndarray, val_labels: np.ndarray) -> list[Row]:
+    """The history of a layer that is there before the first epoch: what it comes to, as epoch 0."""
     scores = {"train": score(head.logits(train.embeddings), train.labels), "val": score(val_logits, val_labels)}
     return [
         {"epoch": 0, "split": split, "loss": loss, "accuracy": accuracy, "lr": 0.0}

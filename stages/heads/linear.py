@@ -5,15 +5,15 @@ importing torch takes.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from stages.ground.errors import ProjectError
+from stages.ground.errors import DivergedError, ProjectError
 from stages.ground.seeds import derived_rng
-from stages.recipes.variant import Row, Variant
-from stages.statistics.sampling import folds
+from stages.models.features import Embedded
+from stages.recipes.variant import Report, Row, Variant
+from stages.statistics.sampling import folds, numbered
 from stages.statistics.scores import log_softmax, score
 
 
@@ -43,6 +43,10 @@ class Embeddings:
     labels: np.ndarray  # (N,) int64
     groups: np.ndarray | None = None  # (N,) numbers from 0 of what is kept in one fold; None: each is its own
 
+    @classmethod
+    def of(cls, split: Embedded) -> "Embeddings":
+        return cls(split.embeddings, split.labels, split.groups)
+
     def part(self, of: np.ndarray) -> "Embeddings":
         """Those numbered `of`, or where it is true."""
         return Embeddings(self.embeddings[of], self.labels[of], None if self.groups is None else self.groups[of])
@@ -53,13 +57,12 @@ class Embeddings:
         Raises:
             ProjectError: all are of one group, or each is the only one of its class.
         """
-        groups = np.arange(len(self.labels)) if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
-        found: np.ndarray = np.unique(folds(self.labels, groups, count, derived_rng(seed)), return_inverse=True)[1]
+        groups = np.arange(len(self.labels)) if self.groups is None else numbered(self.groups)
+        found = numbered(folds(self.labels, groups, count, derived_rng(seed)))
         if found.max() == 0:
             raise ProjectError(
                 f"{len(self.labels)} train images, in whole groups, are too few to choose a setting on some of them:"
-                f" add"
-                " images"
+                " add images"
             )
         return found
 
@@ -71,12 +74,12 @@ def fit_head(
     val: Embeddings,
     recipe: Variant,
     seed: int,
-    report: Callable[[Row, Row], None] = lambda train, val: None,
+    report: Report = lambda history: None,
 ) -> tuple[Head, list[Row]]:
     """The trained head, and its history; see stages/training/fit.py, which is the same for a whole network.
 
     Raises:
-        ProjectError: the loss is no longer finite.
+        DivergedError: the loss is no longer finite.
     """
     history: list[Row] = []
     best_accuracy, best = -1.0, head
@@ -87,10 +90,10 @@ def fit_head(
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
         loss, accuracy = score(sgd.head.logits(val.embeddings), val.labels)
         if not math.isfinite(loss):
-            raise ProjectError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
+            raise DivergedError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
         rows += [{"epoch": epoch, "split": "val", "loss": loss, "accuracy": accuracy, "lr": lr}]
-        report(*rows)
         history += rows
+        report(history)
         if recipe.select == "last" or accuracy > best_accuracy:
             best_accuracy, best = accuracy, sgd.copy()
     return best, history
@@ -117,7 +120,7 @@ class Sgd:
         for step, batch in enumerate(self.recipe.batches(len(train.labels), seed, epoch), start=1):
             loss, right = self.step(train.embeddings[batch], train.labels[batch], lr)
             if not math.isfinite(loss):
-                raise ProjectError(f"the loss is {loss} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
+                raise DivergedError(f"the loss is {loss} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
             loss_sum, correct = loss_sum + loss * len(batch), correct + right
         return loss_sum / len(train.labels), correct / len(train.labels)
 

@@ -15,8 +15,9 @@ from stages.heads.linear import Embeddings, Head
 from stages.statistics.scores import cross_entropy, log_softmax, softmax
 from stages.statistics.selection import simplest
 
-PENALTIES = tuple(float(f"{10 ** (power / 2):.3g}") for power in range(0, -13, -1))  # 1 to 0.000001, descending
+PENALTIES = tuple(float(f"{10 ** (power / 2):.3g}") for power in range(0, -15, -1))  # 1 to 0.0000001, descending
 FOLDS = 5
+BIAS_INPUT = 0.1  # what the bias is a weight of, beside embeddings of length 1; see docs/tuning.md
 
 
 def fit_probe(train: Embeddings, seed: int) -> tuple[Head, float]:
@@ -34,7 +35,8 @@ def fit_probe(train: Embeddings, seed: int) -> tuple[Head, float]:
     labels = train.labels
     fold = train.folds(FOLDS, seed)
     losses = [fold_losses(train, fold == number) for number in range(fold.max() + 1)]
-    penalty = PENALTIES[simplest(np.concatenate(losses, axis=1))]
+    groups = None if train.groups is None else np.concatenate([train.groups[fold == of] for of in range(len(losses))])
+    penalty = PENALTIES[simplest(np.concatenate(losses, axis=1), groups=groups)]
     layers = path(Reduced.of(train.embeddings), labels, int(labels.max()) + 1)
     return next(layer.head for layer in layers if layer.penalty == penalty), penalty
 
@@ -50,30 +52,32 @@ def fold_losses(train: Embeddings, held_out: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Reduced:
-    """Embeddings in as many dimensions as they span. A penalty on the squares of weights sees no rotation: the optimum
-    is the same."""
+    """Embeddings of length 1 and the bias's input, in as many dimensions as they span. A penalty on the squares of
+    weights sees no rotation: the optimum is the same.
 
-    points: np.ndarray  # (N, R) float64, centred, of mean square length 1
-    axes: np.ndarray  # (R, D), orthonormal
-    mean: np.ndarray  # (D,)
-    scale: float  # that the points were divided by; penalties are of these, so that they mean the same for any network
+    The bias is penalised as the weights are, and hardly used: without it, what a layer decides does not depend on an
+    embedding's length, which is no sign of any class.
+    """
+
+    points: np.ndarray  # (N, R) float64
+    axes: np.ndarray  # (R, D + 1), orthonormal
+    length: float  # the embeddings' mean length
 
     @classmethod
     def of(cls, embeddings: np.ndarray) -> "Reduced":
-        mean = embeddings.mean(0, dtype=np.float64)
-        centred = embeddings - mean
-        if len(centred) < centred.shape[1]:
-            axes, triangle = np.linalg.qr(centred.T)
-            points, axes = triangle.T, axes.T
-        else:
-            points, axes = centred, np.eye(centred.shape[1])
-        scale = float(np.sqrt((centred**2).sum(1).mean())) or 1.0
-        return cls(points / scale, axes, mean, scale)
+        lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
+        directions = embeddings / np.where(lengths, lengths, 1)
+        inputs = np.column_stack((directions, np.full(len(embeddings), BIAS_INPUT)))
+        length = float(lengths.mean()) or 1.0
+        if len(inputs) >= inputs.shape[1]:
+            return cls(inputs, np.eye(inputs.shape[1]), length)
+        axes, triangle = np.linalg.qr(inputs.T)
+        return cls(triangle.T, axes.T, length)
 
-    def head(self, weight: np.ndarray, bias: np.ndarray) -> Head:
-        """The layer that gives of embeddings what (C, R) `weight` and (C,) `bias` give of points."""
-        whole = weight @ self.axes / self.scale
-        return Head(whole.astype(np.float32), (bias - whole @ self.mean).astype(np.float32))
+    def head(self, weight: np.ndarray) -> Head:
+        """The layer that gives of an embedding of mean length what (C, R) `weight` gives of its point."""
+        whole = weight @ self.axes
+        return Head((whole[:, :-1] / self.length).astype(np.float32), (whole[:, -1] * BIAS_INPUT).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -84,34 +88,31 @@ class Layer:
 
 def path(reduced: Reduced, labels: np.ndarray, classes: int) -> Iterator[Layer]:
     """The optimum for each of PENALTIES, each found from the one before."""
-    both = np.zeros((classes, reduced.points.shape[1] + 1))
+    weight = np.zeros((classes, reduced.points.shape[1]))
     for penalty in PENALTIES:
-        both = optimum(reduced.points, labels, penalty, both)
-        yield Layer(penalty, reduced.head(both[:, :-1], both[:, -1]))
+        weight = optimum(reduced.points, labels, penalty, weight)
+        yield Layer(penalty, reduced.head(weight))
 
 
 def optimum(points: np.ndarray, labels: np.ndarray, penalty: float, start: np.ndarray) -> np.ndarray:
-    """The (C, R + 1) weights and biases of the least mean cross-entropy + penalty / 2 x the weights' squares."""
-    inputs = np.column_stack((points, np.ones(len(points))))
+    """The (C, R) weights of the least mean cross-entropy + penalty / 2 x their squares."""
     rows = np.arange(len(labels))
 
-    def penalised(gradient: np.ndarray, both: np.ndarray) -> np.ndarray:
-        gradient[:, :-1] += penalty * both[:, :-1]
-        return gradient.ravel()
-
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        both = flat.reshape(start.shape)
-        log_probabilities = log_softmax(inputs @ both.T)
-        loss = -log_probabilities[rows, labels].mean() + penalty / 2 * (both[:, :-1] ** 2).sum()
+        weight = flat.reshape(start.shape)
+        log_probabilities = log_softmax(points @ weight.T)
+        loss = -log_probabilities[rows, labels].mean() + penalty / 2 * (flat**2).sum()
         error = np.exp(log_probabilities)
         error[rows, labels] -= 1
-        return loss, penalised(error.T @ inputs / len(labels), both)
+        gradient: np.ndarray = (error.T @ points / len(labels)).ravel() + penalty * flat
+        return loss, gradient
 
     def curvature_along(flat: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        both, along = flat.reshape(start.shape), direction.reshape(start.shape)
-        probabilities, change = softmax(inputs @ both.T), inputs @ along.T
+        probabilities = softmax(points @ flat.reshape(start.shape).T)
+        change = points @ direction.reshape(start.shape).T
         change -= (probabilities * change).sum(1, keepdims=True)
-        return penalised((probabilities * change).T @ inputs / len(labels), along)
+        product: np.ndarray = ((probabilities * change).T @ points / len(labels)).ravel() + penalty * direction
+        return product
 
     # Newton's method. L-BFGS-B, as fast on one thread, took ten times as long on two (SciPy's threads and NumPy's).
     found = minimize(

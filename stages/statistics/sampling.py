@@ -3,9 +3,15 @@
 A group is what belongs on one side of a split: the pictures of one person, animal, specimen or burst.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+
+def numbered(names: Sequence[object] | np.ndarray) -> np.ndarray:
+    """Numbers from 0, one for each different name, in their order"""
+    numbers: np.ndarray = np.unique(np.asarray(names), return_inverse=True)[1]
+    return numbers
 
 
 def stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,7 +21,13 @@ class Verdict:
 
     paired: Paired
     margin: float  # accuracies that differ by less are practically the same
-    images: int  # labelled ones, of which each trial was drawn
+    train_images: int  # of a trial
+    val_images: int
+
+    @property
+    def images(self) -> int:
+        """Labelled ones, of which each trial was drawn."""
+        return self.train_images + self.val_images
 
     @property
     def answer(self) -> Answer:

@@ -1,1 +1,1 @@
-"""Ways of training, tried on drawn splits, and the table that keeps that. May import ground, recipes and statistics."""
+"""Trials of ways of training. May import all others but datasets, fetching, figures, networks, pictures and search."""

@@ -1,1 +1,1 @@
-"""Training whole networks in torch. May import all others but datasets, fetching, figures, pictures and study."""
+"""Whole networks, in torch. May import all others but datasets, fetching, figures, pictures, search and study."""

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from stages.networks.blocks import to_training
 from stages.preprocessing.inputs import to_input
 from stages.training.compute import Compute
 from stages.training.examples import Images
@@ -19,10 +20,11 @@ def recompute_statistics(network: nn.Module, images: Images, compute: Compute) -
     In training they are gathered along the way, of augmented and perhaps smaller crops (the train-test discrepancy of
     Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019), while the weights move; see Wu and
     Johnson, "Rethinking 'Batch' in BatchNorm", 2021, for taking them anew. The mean over all batches is taken; the
-    network is in eval mode afterwards. Where it has no BatchNorm, nothing happens.
+    network is in eval mode afterwards. Blocks that are not trained keep theirs.
     """
+    to_training(network)
+    layers = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
     network.eval()
-    layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

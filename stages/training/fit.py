@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from stages.ground.errors import ProjectError
+from stages.ground.errors import DivergedError
+from stages.networks.blocks import to_training
 from stages.networks.network import last_layer
-from stages.recipes.variant import Row, Variant
+from stages.recipes.variant import Report, Row, Variant
 from stages.statistics.scores import score
+from stages.training.activations import Activations, shortened
 from stages.training.batchnorm import recompute_statistics
 from stages.training.checkpoint import Checkpoint
 from stages.training.compute import Compute
@@ -29,7 +31,7 @@ def fit(
     recipe: Variant,
     seed: int,
     compute: Compute,
-    report: Callable[[Row, Row], None] = lambda train, val: None,
+    report: Report = lambda history: None,
     checkpoint: Checkpoint | None = None,
     before: Sequence[Row] = (),
     every_epoch: bool = True,
@@ -43,10 +45,11 @@ def fit(
     `every_epoch`, and where the recipe does not choose an epoch by them, only the last epoch has rows.
 
     Raises:
-        ProjectError: the loss is no longer finite.
+        DivergedError: the loss is no longer finite.
     """
     optimizer = new_optimizer(network, recipe)
-    joined, first = compute.team.joined(network), compute.team.rank == 0
+    stepped, examples = shortened(network, train, compute)
+    joined, first = compute.team.joined(stepped), compute.team.rank == 0
     history = list(before)
     start = copy.deepcopy(network.state_dict()) if recipe.blend else {}
     best_accuracy, best_state = -1.0, None
@@ -61,7 +64,7 @@ def fit(
         lr = recipe.lr_in(epoch)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["share"]
-        loss, accuracy = train_epoch(joined, train, optimizer, recipe, seed, epoch, compute)
+        loss, accuracy = train_epoch(joined, examples, optimizer, recipe, seed, epoch, compute)
         rows: list[Row] = [{"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy, "lr": lr}]
         compute.team.synchronize(network)
         if epoch == recipe.epochs:
@@ -73,11 +76,11 @@ def fit(
             continue
         loss, accuracy = score(val_logits(network), val_labels)
         if not math.isfinite(loss):
-            raise ProjectError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
+            raise DivergedError(f"the val loss is {loss} after epoch {epoch}, at lr {lr:g}; lower lr")
         rows += [{"epoch": epoch, "split": "val", "loss": loss, "accuracy": accuracy, "lr": lr}]
-        if first:
-            report(*rows)
         history += rows
+        if first:
+            report(history)
         if recipe.select == "best" and accuracy > best_accuracy:
             best_accuracy, best_state = accuracy, copy.deepcopy(network.state_dict())
         if checkpoint and first:
@@ -122,7 +125,7 @@ def blend(network: nn.Module, start: Mapping[str, Tensor], share: float) -> None
 
 def train_epoch(
     network: nn.Module,
-    images: Images,
+    images: Images | Activations,
     optimizer: torch.optim.Optimizer,
     recipe: Variant,
     seed: int,
@@ -130,7 +133,7 @@ def train_epoch(
     compute: Compute,
 ) -> tuple[float, float]:
     """One pass over all images in random order: their mean loss and accuracy."""
-    network.train()
+    to_training(network)
     if recipe.batch_norm == "frozen":
         for module in network.modules():
             if isinstance(module, _BatchNorm):
@@ -146,7 +149,7 @@ def train_epoch(
         loss = F.cross_entropy(logits, labels, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
             lr = optimizer.param_groups[-1]["lr"]
-            raise ProjectError(f"the loss is {loss.item()} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
+            raise DivergedError(f"the loss is {loss.item()} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
         optimizer.zero_grad()
         (loss * compute.team.size).backward()  # type: ignore[no-untyped-call]  # gradients are averaged over the team
         optimizer.step()

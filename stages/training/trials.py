@@ -12,7 +12,7 @@ from stages.heads.linear import Embeddings
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing
 from stages.preprocessing.splits import LabelledFiles
-from stages.recipes.variant import Variant
+from stages.recipes.variant import Report, Variant
 from stages.training.compute import Compute, choose_compute
 from stages.training.distributed import ALONE
 from stages.training.examples import Images, read_images
@@ -39,16 +39,38 @@ class Networks:
     def precision(self) -> str:
         return self.compute.precision
 
-    def logits(self, name: str, recipe: Variant, train: np.ndarray, val: np.ndarray, seed: int) -> np.ndarray:
+    def check(self, name: str, recipe: Variant, train: np.ndarray) -> None:
+        """Raises ProjectError where the network cannot be trained so on the images numbered `train`."""
+        augment = augmentation(recipe, self.pretrained.network)
+        learnt = replace(self.images.part(train[:1]), augment=augment, labels=self.images.labels[train])
+        check_batches(recipe, learnt, (self.pretrained.network, "", name), ALONE)
+
+    def logits(
+        self,
+        name: str,
+        recipe: Variant,
+        train: np.ndarray,
+        val: np.ndarray,
+        seed: int,
+        report: Report | None = None,
+    ) -> np.ndarray:
         """(n, classes) of the `val` images, after training on the `train` images; both are numbers of images.
 
-        `name` is the recipe's, for errors.
+        `name` is the recipe's, for errors. Without a `report` of each epoch, none but the last is looked at.
         """
         augment = augmentation(recipe, self.pretrained.network)
         learnt, held_out = replace(self.images.part(train), augment=augment, seed=seed), self.images.part(val)
-        embeddings = self.embeddings.part(train) if recipe.start == "probe" else None
+        embeddings = self.embeddings.part(train) if recipe.start != "random" else None
         check_batches(recipe, learnt, (self.pretrained.network, "", name), ALONE)
         network, _ = trained(
-            recipe, learnt, held_out, self.pretrained, embeddings, seed, self.compute, every_epoch=False
+            recipe,
+            learnt,
+            held_out,
+            self.pretrained,
+            embeddings,
+            seed,
+            self.compute,
+            report or (lambda history: None),
+            every_epoch=report is not None,
         )
         return Validation(held_out, self.pretrained, self.compute).logits(network)

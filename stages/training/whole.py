@@ -1,9 +1,9 @@
-"""Train every layer of a network on a data set's images: from its pretrained file to a finished model."""
+"""Train all layers of a network, or its last blocks, on a data set's images: from its pretrained file to a finished
+model."""
 
 import copy
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,17 @@ from torch import nn
 
 from stages.ground import paths
 from stages.ground.errors import ProjectError
+from stages.ground.files import write_table
 from stages.ground.params import Precision, Seed, load_section
 from stages.ground.runtime import Runtime, load_runtime
-from stages.heads.fit import probe_rows
+from stages.heads.fit import start_layer, start_rows
 from stages.heads.linear import Embeddings, Head
-from stages.heads.probe import FOLDS, fit_probe
+from stages.heads.probe import FOLDS
 from stages.models.backbone import Backbone
 from stages.models.features import Features
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
+from stages.networks.blocks import check_blocks, train_last_blocks
 from stages.networks.network import (
     check_takes,
     load_pretrained,
@@ -33,7 +35,7 @@ from stages.networks.settings import takes_one_size
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
-from stages.recipes.variant import Augment, Row, Variant, load_recipe
+from stages.recipes.variant import Augment, Report, Row, Variant, load_recipe
 from stages.statistics.scores import cross_entropy
 from stages.statistics.selection import simplest
 from stages.training.checkpoint import Checkpoint
@@ -43,6 +45,7 @@ from stages.training.examples import Images, read_images
 from stages.training.fit import blend, fit
 
 SHARES = (0.0, 0.25, 0.5, 1.0)  # that blend: auto chooses from; see docs/tuning.md for why there is none between
+SURE = 2  # standard errors by which it must be better to go further from the start
 VAL_BATCH = 32  # images that are normalized at once
 
 
@@ -74,10 +77,12 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     pretrained = Pretrained.read(paths.weights(model), model)
     check_batches(recipe, train, cell, team)
     if not team.rank:
-        announce(load_pretrained(pretrained), preprocessing.crop, compute, model)
+        announce(load_pretrained(pretrained), preprocessing.crop, compute, model, recipe)
     checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
-    embeddings = kept_embeddings(model, dataset) if recipe.start == "probe" else None
-    network, history = trained(recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe), checkpoint)
+    embeddings = kept_embeddings(model, dataset) if recipe.start != "random" else None
+    network, history = trained(
+        recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe, cell), checkpoint
+    )
     if team.rank:
         return
     ModelFile(
@@ -102,22 +107,25 @@ def trained(
     embeddings: Embeddings | None,
     seed: int,
     compute: Compute,
-    report: Callable[[Row, Row], None] = lambda train, val: None,
+    report: Report = lambda history: None,
     checkpoint: Checkpoint | None = None,
     every_epoch: bool = True,
 ) -> tuple[nn.Module, list[Row]]:
     """The trained network, and its history; see fit().
 
-    `embeddings` are of the train images, for recipes that start from a probe, whose own rows are those of epoch 0.
+    `embeddings` are of the train images, for recipes that start from a layer trained on these, whose own rows are those
+    of epoch 0.
     """
     look, before = Validation(val, pretrained, compute), list[Row]()
-    if embeddings is None:
+    if embeddings is None or recipe.start == "random":
         head = Head.drawn(pretrained.width, int(train.labels.max()) + 1, seed)
-        network = with_last_layer(pretrained, head, compute)
     else:
-        probe, _ = fit_probe(embeddings, seed)
-        network = with_last_layer(pretrained, probe, compute)
-        before = probe_rows(probe, embeddings, look.logits(network), val.labels)
+        head = start_layer(recipe.start, embeddings, seed)
+    network = with_last_layer(pretrained, head, compute)
+    if recipe.last_blocks:
+        train_last_blocks(network, recipe.last_blocks)
+    if embeddings is not None:
+        before = start_rows(head, embeddings, look.logits(network), val.labels)
         if recipe.blend == "auto":
             share = chosen_share(recipe, train, pretrained, embeddings, seed, compute)
             if share == 0:
@@ -134,8 +142,8 @@ def chosen_share(
 ) -> float:
     """Which of SHARES suits these images, by the log loss on a fifth of the train images, after training on the others.
 
-    WiSE-FT's weight, chosen without a look at the val images: 0 is the probe, 1 is the network as it was trained. The
-    least of those within a standard error of the best is taken.
+    WiSE-FT's weight, chosen without a look at the val images: 0 is the start, 1 is the network as it was trained. The
+    least loss is taken, if that of the start is more than SURE standard errors above it; else the start.
 
     Raises:
         ProjectError: there are too few groups.
@@ -151,14 +159,20 @@ def chosen_share(
         print(f"first without {len(asked.labels)} of the train images, to choose the blend on these", flush=True)
     inner, learnt = recipe.model_copy(update={"blend": None}), train.part(np.flatnonzero(~held_out))
     network, _ = trained(inner, learnt, asked, pretrained, known, seed, compute, every_epoch=False)
-    start = with_last_layer(pretrained, fit_probe(known, seed)[0], compute).state_dict()
+    assert recipe.start != "random"  # the schema sees to that
+    start = with_last_layer(pretrained, start_layer(recipe.start, known, seed), compute).state_dict()
     end, look = copy.deepcopy(network.state_dict()), Validation(asked, pretrained, compute)
     losses = []
     for share in SHARES:
         network.load_state_dict(end)
         blend(network, start, share)
         losses.append(cross_entropy(look.logits(network), asked.labels))
-    best = SHARES[simplest(np.array(losses))]
+    least = int(np.nan_to_num(np.mean(losses, axis=1), nan=np.inf).argmin())
+    best = (
+        SHARES[least]
+        if simplest(np.array([losses[0], losses[least]]), SURE, embeddings.part(held_out).groups)
+        else SHARES[0]
+    )
     if not compute.team.rank:
         shown = ", ".join(f"{share:g}: {of.mean():.4f}" for share, of in zip(SHARES, losses, strict=True))
         print(f"share of what training made of the network, and log loss: {shown}; {best:g} is taken", flush=True)
@@ -166,13 +180,15 @@ def chosen_share(
 
 
 def kept_embeddings(model: str, dataset: str) -> Embeddings:
-    of = Features.read(paths.features(model, dataset)).splits["train"]
-    return Embeddings(of.embeddings, of.labels, of.groups)
+    return Embeddings.of(Features.read(paths.features(model, dataset)).splits["train"])
 
 
 def check_batches(recipe: Variant, train: Images, cell: Cell, team: Team) -> None:
-    """Raises ProjectError where the network cannot take the smallest batch of the smallest images."""
+    """Raises ProjectError where the network cannot take the smallest batch of the smallest images, or has no such
+    blocks."""
     model, _, variant = cell
+    if recipe.last_blocks:
+        check_blocks(model, recipe.last_blocks, f"variants.{variant}.trainable")
     crop = train.preprocessing.crop
     side = train.augment.crop if train.augment and train.augment.crop else crop
     smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
@@ -210,7 +226,7 @@ def with_last_layer(pretrained: Pretrained, head: Head, compute: Compute) -> nn.
     return network
 
 
-def announce(network: nn.Module, crop: int, compute: Compute, model: str) -> None:
+def announce(network: nn.Module, crop: int, compute: Compute, model: str, recipe: Variant) -> None:
     kind = compute.device.type
     if compute.precision == "bfloat16" and not computes_bfloat16(compute.device):
         print(
@@ -219,7 +235,8 @@ def announce(network: nn.Module, crop: int, compute: Compute, model: str) -> Non
             " precision: auto would take",
             file=sys.stderr,
         )
-    print(f"training all layers of {model} on {kind} in {compute.precision}", flush=True)
+    what = f"the last {recipe.last_blocks} blocks" if recipe.last_blocks else "all layers"
+    print(f"training {what} of {model} on {kind} in {compute.precision}", flush=True)
 
 
 @dataclass(frozen=True)
@@ -244,15 +261,18 @@ class Validation:
         return self.compute.team.gathered(np.concatenate([np.empty((0, len(head.bias)), np.float32), *logits]))
 
 
-def reporter(recipe: Variant) -> Callable[[Row, Row], None]:
-    """A function that prints an epoch's rows, and how long the rest will take at this epoch's pace."""
+def reporter(recipe: Variant, cell: Cell) -> Report:
+    """A function that prints an epoch's rows, and how long the rest will take at this epoch's pace; and writes all that
+    there are, so that plots follow the training."""
     ended = time.monotonic()
 
-    def report(train: Row, val: Row) -> None:
+    def report(history: list[Row]) -> None:
         nonlocal ended
+        train, val = history[-2:]
         before, ended = ended, time.monotonic()
         left = (recipe.epochs - int(train["epoch"])) * (ended - before)
         print(f"{epoch_line(train, val, recipe)}; {left:.0f} s to go", flush=True)
+        write_table(paths.history(*cell), history)
 
     return report
 
