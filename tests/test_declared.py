@@ -106,7 +106,7 @@ def test_stage_reads_exactly_what_it_declares(
     module = importlib.import_module(f"stages.{stage}")
     reads, files = ReadKeys(monkeypatch), set()
     if stage in ("trials", "sweep"):  # which read what trains only if there is something to train
-        for table in Path("study/mobilenet_v2/shapes").glob("*.tsv"):
+        for table in Path("study/mobilenet_v2/shapes").glob(f"{stage}*.tsv"):
             table.unlink()
     for cell in cells(stage):
         with recording() as names:
