@@ -22,7 +22,8 @@ from stages.ground.errors import ProjectError
 from stages.ground.params import PARAMS_FILE
 
 WIDTH = 100  # columns
-NAME, SETTINGS, RESULTS = 14, 40, 42  # columns of it, with two between them
+NAME, SETTINGS = 14, 40  # columns of it, with two between them
+RESULTS = WIDTH - NAME - SETTINGS - 4
 SHA = re.compile(r"^([0-9a-f]{7})[0-9a-f]{33}$")
 METRICS = re.compile(r"metrics/(?P<model>[^/]+)/(?P<dataset>[^/]+)/(?P<variant>[^/]+)\.json")
 

@@ -17,12 +17,12 @@ from stages.recipes.variant import Variant
 from stages.training.activations import Activations, shortened
 from stages.training.batchnorm import recompute_statistics
 from stages.training.checkpoint import Checkpoint
-from stages.training.compute import Compute
 from stages.training.distributed import Team
 from stages.training.examples import Images
 from stages.training.fit import fit
+from tests.test_fit import CPU
+from tests.test_fit import recipe as of_fit
 
-CPU = Compute(torch.device("cpu"), "float32")
 SIDE = 32  # pixels
 
 
@@ -42,11 +42,7 @@ def images(count: int = 6) -> Images:
 
 
 def recipe(**changes: object) -> Variant:
-    settings = {
-        "trainable": "last_1", "epochs": 2, "batch_size": 3, "lr": 0.05, "momentum": 0.9, "weight_decay": 0.01,
-        "schedule": "linear",
-    }  # fmt: skip
-    return Variant.model_validate(settings | changes)
+    return of_fit(**{"trainable": "last_1", "epochs": 2, "batch_size": 3, "lr": 0.05} | changes)
 
 
 @pytest.mark.parametrize(
