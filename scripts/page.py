@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from scripts.reporting.charts import curve_charts
-from scripts.results import HEADER, SPREAD, result_rows, spread_rows
+from scripts.results import HEADER, SPREAD, audit_notes, result_rows, spread_rows
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, written_whole
@@ -48,6 +48,12 @@ COMPARISON = Kind(
     "Curves of loss and accuracy over the epochs, one column for each variant",
     "Each variant has a column, with loss above and accuracy below: thick is val, thin and dashed the running train"
     " curve, and all columns share their axes.",
+)
+AUDIT = Kind(
+    partial(paths.figure, name="audit"),
+    "Images to look at",
+    "Thumbnails of copies, of images whose label is probably wrong, and of odd ones, with their files' names",
+    "Before you believe an accuracy, see whether these are what they are called: data/corrections/ is for what is not.",
 )
 OF_CELL = (
     Kind(
@@ -157,6 +163,8 @@ class Cell:
     dataset: str
     study: StudyPart
     comparison: Picture
+    audit: Picture
+    audit_notes: list[str]
     curves: list[dict[str, str]] | None
     charts: dict[str, Any]  # Vega-Lite specifications, by the measure that they show
     pictures: list[Picture]
@@ -164,7 +172,7 @@ class Cell:
 
     @property
     def empty(self) -> bool:
-        pictures = [self.comparison, *self.pictures]
+        pictures = [self.comparison, self.audit, *self.pictures]
         parts = [*(picture.src for picture in pictures), *(part.numbers or part.confusion for part in self.variants)]
         return not any(parts) and not self.study.rows
 
@@ -212,6 +220,8 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
             dataset,
             study=_read_study(model, dataset),
             comparison=_picture(COMPARISON, model, dataset),
+            audit=_picture(AUDIT, model, dataset),
+            audit_notes=audit_notes(model, dataset),
             curves=curves,
             charts=curve_charts(curves, list(params.variants)) if curves else {},
             pictures=[_picture(kind, model, dataset) for kind in OF_CELL],

@@ -13,13 +13,15 @@ from pathlib import Path
 from stages.ground import paths
 from stages.ground.files import read_json, written_whole
 from stages.settings import load_params
-from stages.statistics.inference import p_value_text
+from stages.statistics.inference import above_chance, described_clean, p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
 BEGIN_VERDICTS = "<!-- verdicts: python -m scripts.results --readme -->\n"
 END_VERDICTS = "<!-- end of verdicts -->\n"
 SPREAD = ("network", "data set", "variant", "trials", "mean val accuracy", "95 % of trials", "difference", "ahead")
+CHANGES = {"label": "labels", "leave_out": "images left out", "together": "images kept together"}
+FACTS = {"file": "files, by their sizes and formats,", "colours": "colours"}
 HEADER = (
     "network",
     "data set",
@@ -66,6 +68,27 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
         made = (cell.get("precision", "not recorded"), f"{cell['mistakes']} of {cell['images']}")
         rows.append((model, dataset, variant, *made, f"{numbers['accuracy']:.4f}", interval, *against))
     return rows
+
+
+def audit_notes(model: str, dataset: str) -> list[str]:
+    """What the images' audit means for the accuracies, in sentences; none where it has not run."""
+    path, compared = paths.audit_metrics(model, dataset), paths.comparison_metrics(model, dataset)
+    if not path.is_file():
+        return []
+    found = read_json(path)
+    changed = [
+        f"{found[f'corrected_{name}']} {what}" for name, what in CHANGES.items() if found.get(f"corrected_{name}")
+    ]
+    notes = [f"Corrections by hand were applied: {', '.join(changed)}"] if changed else []
+    for facts in ("file", "colours"):
+        if above_chance(found[f"{facts}_accuracy_low"], found["chance"]):
+            accuracy = f"{found[f'{facts}_accuracy']:.2f}, by chance {found['chance']:.2f}"
+            notes.append(f"The {FACTS[facts]} alone tell the classes apart: balanced accuracy {accuracy}")
+    if compared.is_file():
+        for variant, numbers in read_json(compared)[f"{model}-{dataset}"].items():
+            if "clean_images" in numbers:
+                notes.append(f"{variant}: {numbers['accuracy']:.4f}, and {described_clean(numbers)}")
+    return notes
 
 
 def verdicts(cells: Iterable[tuple[str, str]]) -> str:

@@ -1,9 +1,9 @@
 """Arrange a data set's images the way torchvision's ImageFolder reads them.
 
-In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/
+In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/; data/corrections/DATASET.tsv
 Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test images; values.json (black, white) where some
-     have more than 8 bits; groups.json ({file: group}) where the data set has groups, or
-     copies of pictures
+     have more than 8 bits; corrections.json where some were corrected: how many, by kind; groups.json ({file: group})
+     where the data set has groups, or copies of pictures
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.datasets.corrections import Corrections, corrected, read_corrections, with_kept_together
 from stages.datasets.groups import group_names
 from stages.datasets.layout import SPLITS, read_layout
 from stages.datasets.manifest import locate
@@ -34,6 +35,7 @@ from stages.statistics.sampling import numbered, take_groups
 EXPECTED = "Expected train/ (val/ and test/ beside it are kept apart), or class folders only, which are split"
 DEFAULT_VAL_FRACTION = 0.2
 ALLOW = "set allow_duplicates: true for this data set"
+NO_CORRECTIONS = Corrections()
 IMBALANCE = 5  # a class with more than so many times the images of another is warned of
 
 
@@ -43,7 +45,8 @@ def main(dataset: str) -> None:
     if not raw.is_dir():
         raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
     check_no_links(raw)
-    plan, notes = (locate(settings.manifest, raw), []) if settings.manifest else arrangement(raw, settings)
+    corrections, said = read_corrections(dataset)
+    plan, notes = planned(raw, settings, corrections)
     check_classes(raw, plan)
     with written_whole(target) as folder:
         examined = copy_pictures(raw, plan, folder, runtime)
@@ -52,16 +55,27 @@ def main(dataset: str) -> None:
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
-        groups = group_names(settings, plan, raw)
+        if corrections:
+            write_json(folder / paths.corrected(dataset).name, corrections.counts())
+        groups = with_kept_together(group_names(settings, plan, raw), plan, corrections)
         if kept_together := groups or copies(examined):
             write_json(folder / paths.groups(dataset).name, kept_together)
-    print("\n".join([summary(dataset, plan), *notes, *remarks(examined, values)]))
+    print("\n".join([summary(dataset, plan), *said, *notes, *remarks(examined, values)]))
     for warning in filter(None, (imbalance(plan), torn_groups(groups))):
         print(warning)
 
 
-def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str]]:
-    """`{"train/CLASS/FILE": path below raw, …}` of a folder with folders of splits, or with class folders only.
+def planned(raw: Path, settings: Dataset, corrections: Corrections) -> tuple[dict[str, Path], list[str]]:
+    """`{"train/CLASS/FILE": path below raw, …}`, corrected; and what is to be said of it, a line each."""
+    if settings.manifest:
+        return corrected(locate(settings.manifest, raw), corrections, of_class=1), []
+    return arrangement(raw, settings, corrections)
+
+
+def arrangement(
+    raw: Path, settings: Dataset, corrections: Corrections = NO_CORRECTIONS
+) -> tuple[dict[str, Path], list[str]]:
+    """The same of a folder with folders of splits, or with class folders only.
 
     And what is left out, or was decided, a line each.
     """
@@ -70,22 +84,31 @@ def arrangement(raw: Path, settings: Dataset) -> tuple[dict[str, Path], list[str
     notes = [*layout.notes, *listing.left_out.lines()]
     fraction = settings.val_fraction or DEFAULT_VAL_FRACTION
     if not layout.splits:
-        return split_by_class(layout.top, layout.classes, fraction, settings), notes
+        places = corrected(layout.classes, corrections, of_class=0)
+        return split_by_class(layout.top, places, fraction, settings, corrections), notes
     if "train" not in layout.splits:
         raise ProjectError(f"{layout.top}: found {' and '.join(layout.splits)} without train. {EXPECTED}")
     plan = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
+    plan = corrected(plan, corrections, of_class=1)
     if "val" in layout.splits:
         if settings.val_fraction:
             raise ProjectError(
                 f"{layout.top} has train/ and val/ already: take val_fraction out of this data set's entry"
             )
         return plan, notes
-    drawn = split_by_class(layout.top, layout.splits["train"], fraction, settings)
+    train = {place.removeprefix("train/"): path for place, path in plan.items() if place.startswith("train/")}
+    drawn = split_by_class(layout.top, train, fraction, settings, corrections)
     notes.append(f"no folder says which images validate: {fraction:g} of each class's train images do")
     return drawn | {place: path for place, path in plan.items() if not place.startswith("train/")}, notes
 
 
-def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, settings: Dataset) -> dict[str, Path]:
+def split_by_class(
+    top: Path,
+    places: dict[str, Path],
+    val_fraction: float,
+    settings: Dataset,
+    corrections: Corrections = NO_CORRECTIONS,
+) -> dict[str, Path]:
     """Let `val_fraction` of each class validate, but one image at least, and one less than all at most.
 
     Where the data set has groups, as nearly as whole groups allow.
@@ -98,8 +121,9 @@ def split_by_class(top: Path, places: dict[str, Path], val_fraction: float, sett
         places: {"CLASS/FILE": path}.
         val_fraction: between 0 and 1.
         settings: with the seed of the draw, and what says the groups.
+        corrections: of which those count that keep images together.
     """
-    if (groups := group_names(settings, places, top)) is not None:
+    if (groups := with_kept_together(group_names(settings, places, top), places, corrections)) is not None:
         return split_by_group(top, places, val_fraction, settings.seed, groups)
     classes: dict[str, dict[str, Path]] = {}
     for place, path in places.items():

@@ -1,7 +1,9 @@
 """Compare the variants of one network on one data set: do they differ, and by more than chance?
 
-In:  the names under variants; metrics/MODEL/DATASET/ and plots/MODEL/DATASET/, of all variants
-Out: metrics/MODEL/DATASET.json: accuracies, and each variant against the first with the exact McNemar test
+In:  the names under variants; metrics/MODEL/DATASET/ and plots/MODEL/DATASET/, of all variants;
+     tables/MODEL/DATASET/audit/
+Out: metrics/MODEL/DATASET.json: accuracies, each variant against the first with the exact McNemar test, and the
+         accuracy on val images that are no copies of train images and whose labels are not probably wrong
      plots/MODEL/DATASET-curves.tsv: variant, split, epoch, loss, accuracy
 """
 
@@ -12,10 +14,11 @@ from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_numbers, read_table, read_typed, write_json, write_table
 from stages.ground.params import load_section
-from stages.statistics.inference import described, mcnemar_exact
+from stages.statistics.inference import described, described_clean, mcnemar_exact, wilson_interval
 
 Numbers = dict[str, float]
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
+FINDINGS = {"kind": str, "file": str, "partner_split": str}
 CURVES = {"split": str, "epoch": int, "loss": float, "accuracy": float}
 
 
@@ -28,11 +31,15 @@ def main(model: str, dataset: str) -> None:
     check_same_images(model, dataset, rows)
     right = {name: [row["label"] == row["prediction"] for row in rows[name]] for name in variants}
     comparison = compare(metrics, right)
+    doubtful = doubtful_images(model, dataset)
+    for name in variants:
+        comparison[name] |= without(doubtful, [row["file"] for row in rows[name]], right[name])
     histories = {name: read_typed(paths.history(model, dataset, name), CURVES) for name in variants}
     write_table(paths.curves(model, dataset), curves_table(histories))
     write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
     for name, numbers in comparison.items():
         print(f"{name}: {described(numbers)}".replace("\n", ", "))
+        print(f"  {described_clean(numbers)}")
 
 
 def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, str]]]) -> None:
@@ -56,6 +63,23 @@ def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[s
         comparison[name]["accuracy_difference"] = round(difference, 4)
         comparison[name]["p_value"] = round(mcnemar_exact(right[baseline], right[name]), 4)
     return comparison
+
+
+def doubtful_images(model: str, dataset: str) -> set[str]:
+    """Val images that are copies of train images, or whose label is probably wrong."""
+    rows = read_typed(paths.audit(model, dataset) / "audit.tsv", FINDINGS, may_be_empty=True)
+    return {row["file"] for row in rows if row["kind"] == "label" or row["partner_split"] == "train"}
+
+
+def without(doubtful: set[str], files: list[str], right: list[bool]) -> Numbers:
+    """The accuracy on the other images, with its 95 % interval; none where there are no others."""
+    kept = [correct for file, correct in zip(files, right, strict=True) if file not in doubtful]
+    numbers: Numbers = {"clean_images": len(kept)}
+    if kept:
+        low, high = wilson_interval(sum(kept), len(kept))
+        of = {"clean_accuracy": sum(kept) / len(kept), "clean_accuracy_low": low, "clean_accuracy_high": high}
+        numbers |= {name: round(value, 4) for name, value in of.items()}
+    return numbers
 
 
 def curves_table(histories: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

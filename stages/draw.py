@@ -2,8 +2,8 @@
 
 In:  the names under variants and what they train, learning_curve.variant; metrics/MODEL/DATASET.json and all that
      other stages wrote of MODEL and DATASET to plots/ and tables/
-Out: plots/MODEL/DATASET-figures/: accuracy.png, comparison.png (the courses of training), embeddings.png,
-     learning_curve.png; of each variant VARIANT/: embeddings.png, mistakes.png, reliability.png
+Out: plots/MODEL/DATASET-figures/: accuracy.png, audit.png (images to look at), comparison.png (training's course),
+     embeddings.png, learning_curve.png; of each variant VARIANT/: embeddings.png, mistakes.png, reliability.png
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from stages.figures.learning_curve import draw_learning_curve
 from stages.figures.mistakes import Mistake, draw_mistakes, enlarged
 from stages.figures.published import published_accuracies
 from stages.figures.reliability import draw_reliability
+from stages.figures.sheet import Panel, Section, draw_sheet
 from stages.figures.style import save_figure
 from stages.ground import paths
 from stages.ground.cli import run
@@ -38,6 +39,16 @@ METRICS = ("accuracy", "accuracy_low", "accuracy_high", "mistakes", "images")
 CURVES = {"variant": str, "split": str, "epoch": int, "loss": float, "accuracy": float}
 POINTS = {"label": str, "x": float, "y": float, "x_share": float, "y_share": float}
 MISTAKES = {"number": int, "label": str, "prediction": str, "probability": float}
+FINDINGS = {"number": int, "kind": str, "score": float, "file": str, "label": str, "partner": str, "suggested": str}
+HEADINGS = {  # of audit@MODEL-DATASET's kinds
+    "copy": "Copies: a picture of one split is in another as well",
+    "label": "Labels that are probably wrong, by all other images",
+    "outlier": "Like no other picture of the set",
+    "empty": "Show nothing",
+    "copy_within": "Copies within a split",
+    "blurred": "Blurred",
+    "long": "Long: the network sees less than half",
+}
 BINS = {"low": float, "high": float, "count": int, "right": int, "confidence": float}
 
 Table = list[dict[str, Any]]
@@ -84,6 +95,7 @@ def classes(model: str, dataset: str) -> list[str]:
 
 def figures(cell: Cell) -> Iterator[tuple[str, Figure]]:
     """Each with its path below the folder, but for the suffix."""
+    yield "audit", audit(cell)
     yield "accuracy", accuracy(cell)
     yield "comparison", comparison(cell)
     yield "embeddings", embeddings(cell)
@@ -92,6 +104,32 @@ def figures(cell: Cell) -> Iterator[tuple[str, Figure]]:
         yield f"{variant}/embeddings", trained_embeddings(cell, variant)
         yield f"{variant}/mistakes", mistakes(cell, variant)
         yield f"{variant}/reliability", reliability(cell, variant)
+
+
+def audit(cell: Cell) -> Figure:
+    folder = paths.audit(cell.model, cell.dataset)
+    findings = read_typed(folder / "audit.tsv", FINDINGS, may_be_empty=True)
+    sections = []
+    for kind, heading in HEADINGS.items():
+        of_kind = [row for row in findings if row["kind"] == kind]
+        panels = [panel for row in of_kind if (panel := to_panel(row, folder, cell.names))]
+        if panels:
+            shown = "all" if len(panels) == len(of_kind) else f"the first {len(panels)} of"
+            sections.append(Section(f"{heading}: {shown} {len(of_kind)}", panels))
+    return draw_sheet(f"{cell}: images to look at, the surest first", sections)
+
+
+def to_panel(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Panel | None:
+    """None where audit@MODEL-DATASET has written no picture."""
+    files = [path for end in ("", "-partner") if (path := folder / f"{row['number']}{end}.png").is_file()]
+    if not files:
+        return None
+    label, suggested = (names.get(name, name) for name in (row["label"], row["suggested"]))
+    said = f"{label}: {suggested}?" if suggested else f"{label} ({row['score']:.2f})"
+    caption = f"{said}\n{Path(row['file']).name[-20:]}"
+    if row["partner"]:
+        caption = f"{said} {row['file']}\n{row['partner']}"
+    return Panel([np.asarray(open_picture(path)) for path in files], caption)
 
 
 def accuracy(cell: Cell) -> Figure:

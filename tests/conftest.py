@@ -21,6 +21,8 @@ import torchvision
 import yaml
 from filelock import FileLock
 
+from stages.datasets.corrections import COLUMNS as CORRECTIONS
+from stages.ground.files import write_table
 from tests.browser import browser as browser
 from tests.drawing import draw_data_set
 
@@ -39,6 +41,7 @@ CODE = (
     ".dvc/.gitignore",
     ".dvc/config",
     ".dvc/plots",
+    "data/corrections/README.md",
     "stages",
     "scripts",
 )
@@ -204,6 +207,7 @@ def make_small_project(folder: Path, served: Path) -> None:
     (folder / archive).parent.mkdir(parents=True)
     zip_folder(folder / archive, served / "drawn", wrapped_in="shapes_data")
     write_manifest(folder / "data/manifests/shapes.sha256", served / "drawn")
+    write_table(folder / "data/corrections/shapes.tsv", [], CORRECTIONS)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     path, checksum = write_weights(served / "weights", MODEL)
     params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}}

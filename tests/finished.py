@@ -16,8 +16,8 @@ MODEL, DATA = "mobilenet_v2", "shapes"
 CELL = f"{MODEL} {DATA} frozen"
 STAGES = (
     f"download {DATA}", f"arrange {DATA}", f"weights {MODEL}", f"features {MODEL} {DATA}", f"train {CELL}",
-    f"evaluate {CELL}", f"learning_curve {MODEL} {DATA}", f"compare {MODEL} {DATA}", f"explain {CELL}",
-    f"draw {MODEL} {DATA}",
+    f"evaluate {CELL}", f"learning_curve {MODEL} {DATA}", f"audit {MODEL} {DATA}", f"compare {MODEL} {DATA}",
+    f"explain {CELL}", f"draw {MODEL} {DATA}",
 )  # fmt: skip
 ARCHIVE, PUBLISHED = Path("served/shapes.zip"), Path(f"served/{MODEL}.pth")
 MANIFEST = Path("data/manifests/shapes.sha256")

@@ -3,7 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages import compare, draw_study, evaluate, verdict
+from stages import audit, compare, draw_study, evaluate, verdict
+from stages.audit import Finding
+from stages.faults.shortcuts import Shortcut
 from stages.figures.style import save_figure
 from stages.ground import paths
 from stages.ground.files import write_json, write_table
@@ -28,9 +30,18 @@ def write_results(model: str, dataset: str, classes: list[str], variants: list[s
         write_table(paths.history(*cell), _history(number))
         for name, size in (("mistakes", (11, 3)), ("reliability", (5, 5)), ("embeddings", (6, 6))):
             save_figure(paths.variant_figure(*cell, name), Figure(figsize=size))
-    for name in ("accuracy", "comparison", "embeddings", "learning_curve"):
+    write_findings(model, dataset, [])
+    shortcuts = [Shortcut("file", 0.5, 0.4, 0.5), Shortcut("colours", 0.9, 0.8, 0.5)]
+    write_json(paths.audit_metrics(model, dataset), audit.counts([], shortcuts))
+    for name in ("accuracy", "audit", "comparison", "embeddings", "learning_curve"):
         save_figure(paths.figure(model, dataset, name), Figure(figsize=(6, 4)))
     compare.main(model, dataset)
+
+
+def write_findings(model: str, dataset: str, findings: list[Finding]) -> None:
+    """As audit@MODEL-DATASET does, without thumbnails."""
+    table = paths.audit(model, dataset) / "audit.tsv"
+    write_table(table, audit.rows(findings), ("number", *Finding.__dataclass_fields__))
 
 
 def write_study(model: str, dataset: str, mistakes: dict[str, list[int]]) -> None:

@@ -196,7 +196,7 @@ def test_an_image_in_two_splits_is_refused(project: Path) -> None:
         ("My Photos", "'My Photos' cannot be the name of a data set: a name is small letters, digits and _, and .*"),
         ("2024", "'2024' cannot be .*"),
         ("../mine", r"'\.\./mine' cannot be .*"),
-        ("raw", "'raw' cannot be .*: the names raw, manifests and embedded are taken by folders in data/"),
+        ("raw", "'raw' cannot be .*: the names raw, manifests, embedded and corrections are taken by folders in data/"),
         ("ants_bees", r"params\.yaml has a data set ants_bees already; choose another name"),
         ("here", "data/raw/here is there already; choose another name, or remove it"),
         ("followed", r"data/raw/followed\.dvc is there already; .*"),

@@ -14,6 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
+from stages.draw import FINDINGS
 from stages.ground.files import read_table, write_table
 from stages.models.tensors import read_tensors, write_tensors
 from tests.conftest import sha256_of
@@ -25,6 +26,7 @@ WEIGHTS, FEATURES, TRAINED = (
     Path(f"{folder}.safetensors")
     for folder in (f"weights/{MODEL}", f"features/{MODEL}/{DATA}", f"models/{MODEL}/{DATA}/frozen")
 )
+AUDIT = Path(f"tables/{MODEL}/{DATA}/audit/audit.tsv")
 METRICS = Path(f"metrics/{MODEL}/{DATA}/frozen.json")
 PLOTS = Path(f"plots/{MODEL}/{DATA}/frozen")
 TABLES = Path(f"tables/{MODEL}/{DATA}")
@@ -272,7 +274,11 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "two ways to split": (STAGES[1], settings(f"datasets.{DATA}.val_fraction", 0.2), "give manifest or val_fraction"),
     "a name with a hyphen": (STAGES[1], settings("datasets.a-b", {}), r"datasets\.a-b: a name is small letters"),
-    "a reserved name": (STAGES[1], settings("datasets.raw", {}), "the names raw, manifests and embedded are taken"),
+    "a reserved name": (
+        STAGES[1],
+        settings("datasets.raw", {}),
+        "the names raw, manifests, embedded and corrections are taken",
+    ),
     "a download of nothing": (STAGES[0], settings("downloads.x", {"urls": ["x.zip"]}), r"downloads\.x has no entry"),
     "an unknown device": (STAGES[3], settings("runtime.device", "tpu"), r"runtime\.device: .*'cpu'.*received 'tpu'"),
     "an absent device": (
@@ -640,35 +646,49 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         gone(IMAGES / "val/discs"),
         "data/shapes/val: expected images of the same classes as in train; found .* of squares; run dvc repro",
     ),
-    "no metrics": (STAGES[7], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
-    "truncated metrics": (STAGES[7], cut(METRICS), "frozen.json: not valid JSON"),
-    "no predictions": (STAGES[7], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
-    "other predictions": (
+    # audit
+    "damaged features to audit": (STAGES[7], damage(FEATURES), "shapes.safetensors is not a whole file of tensors"),
+    "an image to audit that is damaged": (
         STAGES[7],
+        cut(IMAGES / "val/discs/discs.4.png"),
+        "1 of 14 pictures cannot be used; take them out, or mend them: .*discs.4.png: not a whole picture",
+    ),
+    "no audit to compare on": (STAGES[8], gone(AUDIT), "audit/audit.tsv"),
+    "an audit of no table": (STAGES[8], content(AUDIT, "a\n1\n"), "audit.tsv: no column kind, or no rows; run dvc"),
+    "a number of an audit that is none": (
+        STAGES[10],
+        content(AUDIT, "\t".join(FINDINGS) + "\nx" + "\t" * (len(FINDINGS) - 1) + "\n"),
+        "audit.tsv, line 2: invalid literal for int.*'x'; run dvc repro",
+    ),
+    "no metrics": (STAGES[8], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
+    "truncated metrics": (STAGES[8], cut(METRICS), "frozen.json: not valid JSON"),
+    "no predictions": (STAGES[8], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
+    "other predictions": (
+        STAGES[8],
         content(PLOTS / "predictions.tsv", "a\tb\n1\t2\n"),
         "predictions.tsv: no column file",
     ),
     "a table in another encoding": (
-        STAGES[7],
+        STAGES[8],
         content(PLOTS / "predictions.tsv", b"file\xff\tlabel\n"),
         "predictions.tsv: not a table in UTF-8",
     ),
-    "metrics without an accuracy": (STAGES[7], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it; run dvc"),
-    "metrics of no table": (STAGES[7], content(METRICS, "[1]"), "frozen.json: no 'accuracy' in it; run dvc repro"),
+    "metrics without an accuracy": (STAGES[8], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it; run dvc"),
+    "metrics of no table": (STAGES[8], content(METRICS, "[1]"), "frozen.json: no 'accuracy' in it; run dvc repro"),
     "a word for an accuracy": (
-        STAGES[7],
+        STAGES[8],
         content(METRICS, '{"accuracy": "high", "accuracy_low": 0, "accuracy_high": 1}'),
         "frozen.json: accuracy: expected a number, received 'high'; run dvc repro",
     ),
     "a loss that is no number": (
-        STAGES[7],
+        STAGES[8],
         content(PLOTS / "history.tsv", "epoch\tsplit\tloss\taccuracy\n1\tval\tnan\t1\n"),
         "history.tsv, line 2: expected numbers, received .*nan",
     ),
-    "an empty history": (STAGES[7], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
-    "no history": (STAGES[7], gone(PLOTS / "history.tsv"), "frozen/history.tsv"),
+    "an empty history": (STAGES[8], content(PLOTS / "history.tsv", ""), "history.tsv: no column split, or no rows"),
+    "no history": (STAGES[8], gone(PLOTS / "history.tsv"), "frozen/history.tsv"),
     "a history without losses": (
-        STAGES[7],
+        STAGES[8],
         content(PLOTS / "history.tsv", "epoch\tsplit\taccuracy\n1\tval\t1\n"),
         "history.tsv: no column loss",
     ),
@@ -682,137 +702,141 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         "features/mobilenet_v2/shapes.safetensors: no backbone in it",
     ),
     # mistakes
-    "no model to explain": (STAGES[8], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.safetensors"),
-    "a damaged model to explain": (STAGES[8], damage(TRAINED), "frozen.safetensors is not a whole file of tensors"),
-    "a truncated model to explain": (STAGES[8], cut(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "no model to explain": (STAGES[9], gone(TRAINED), "models/mobilenet_v2/shapes/frozen.safetensors"),
+    "a damaged model to explain": (STAGES[9], damage(TRAINED), "frozen.safetensors is not a whole file of tensors"),
+    "a truncated model to explain": (STAGES[9], cut(TRAINED), "frozen.safetensors is not a whole file of tensors"),
     "features for a model": (
-        STAGES[8],
+        STAGES[9],
         twice(FEATURES, TRAINED),
         "models/mobilenet_v2/shapes/frozen.safetensors is not a model that stages.train made: network: Field required",
     ),
     "a model whose classes have changed places": (
-        STAGES[8],
+        STAGES[9],
         tensors(TRAINED, classes=["squares", "discs"]),
         r"the network gives (discs|squares) 0\.\d+, and evaluate gave 0\.\d+: ",
     ),
-    "no predictions to explain": (STAGES[8], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
-    "half a table of predictions": (STAGES[8], cut(PLOTS / "predictions.tsv", 0.1), "predictions.tsv: no column"),
+    "no predictions to explain": (STAGES[9], gone(PLOTS / "predictions.tsv"), "frozen/predictions.tsv"),
+    "half a table of predictions": (STAGES[9], cut(PLOTS / "predictions.tsv", 0.1), "predictions.tsv: no column"),
     "a probability that the network does not give": (
-        STAGES[8],
+        STAGES[9],
         row(PLOTS / "predictions.tsv", probability="0.123"),
         r"val/discs/discs\.4\.png: the network gives (discs|squares) 0\.\d+, and evaluate gave 0\.123: ",
     ),
     "a probability that is nan": (
-        STAGES[8],
+        STAGES[9],
         row(PLOTS / "predictions.tsv", probability="nan"),
         "predictions.tsv, line 2: expected numbers, received .*nan",
     ),
     "a probability that is no number": (
-        STAGES[8],
+        STAGES[9],
         row(PLOTS / "predictions.tsv", probability="much"),
         "predictions.tsv, line 2: could not convert string to float: 'much'; run dvc repro",
     ),
     "a line of predictions cut off": (
-        STAGES[8],
+        STAGES[9],
         content(PLOTS / "predictions.tsv", "file\tlabel\tprediction\tprobability\nval/discs/discs.4.png\tdiscs\n"),
         "predictions.tsv, line 2: .*; run dvc repro",
     ),
     "predictions of no image": (
-        STAGES[8],
+        STAGES[9],
         content(PLOTS / "predictions.tsv", "file\tlabel\tprediction\tprobability\n"),
         "predictions.tsv: .*no rows",
     ),
-    "no image of a prediction": (STAGES[8], gone(IMAGES / "val/discs/discs.4.png"), "val/discs/discs.4.png"),
-    "a damaged image of a prediction": (STAGES[8], cut(IMAGES / "val/discs/discs.4.png"), "not a whole picture"),
+    "no image of a prediction": (STAGES[9], gone(IMAGES / "val/discs/discs.4.png"), "val/discs/discs.4.png"),
+    "a damaged image of a prediction": (STAGES[9], cut(IMAGES / "val/discs/discs.4.png"), "not a whole picture"),
     "a class that the model does not know": (
-        STAGES[8],
+        STAGES[9],
         row(PLOTS / "predictions.tsv", prediction="rings"),
         "predictions.tsv: 'rings' is no class of the model",
     ),
     # figures
-    "no metrics to draw": (STAGES[9], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
-    "truncated metrics to draw": (STAGES[9], cut(METRICS), "frozen.json: not valid JSON"),
-    "metrics without a number": (STAGES[9], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it"),
-    "no comparison": (STAGES[9], gone(COMPARISON), "metrics/mobilenet_v2/shapes.json"),
-    "a truncated comparison": (STAGES[9], cut(COMPARISON), "metrics/mobilenet_v2/shapes.json: not valid JSON"),
-    "no curves": (STAGES[9], gone(CURVES), "plots/mobilenet_v2/shapes-curves.tsv"),
-    "curves of no epoch": (STAGES[9], content(CURVES, ""), "shapes-curves.tsv: no column variant, or no rows"),
+    "no metrics to draw": (STAGES[10], gone(METRICS), "metrics/mobilenet_v2/shapes/frozen.json"),
+    "truncated metrics to draw": (STAGES[10], cut(METRICS), "frozen.json: not valid JSON"),
+    "metrics without a number": (STAGES[10], content(METRICS, "{}"), "frozen.json: no 'accuracy' in it"),
+    "no comparison": (STAGES[10], gone(COMPARISON), "metrics/mobilenet_v2/shapes.json"),
+    "a truncated comparison": (STAGES[10], cut(COMPARISON), "metrics/mobilenet_v2/shapes.json: not valid JSON"),
+    "no curves": (STAGES[10], gone(CURVES), "plots/mobilenet_v2/shapes-curves.tsv"),
+    "curves of no epoch": (STAGES[10], content(CURVES, ""), "shapes-curves.tsv: no column variant, or no rows"),
     "curves without losses": (
-        STAGES[9],
+        STAGES[10],
         content(CURVES, "variant\tsplit\tepoch\taccuracy\nfrozen\tval\t1\t1\n"),
         "shapes-curves.tsv: no column loss",
     ),
-    "no learning curve": (STAGES[9], gone(LEARNING_CURVE), "plots/mobilenet_v2/shapes-learning_curve.tsv"),
+    "no learning curve": (STAGES[10], gone(LEARNING_CURVE), "plots/mobilenet_v2/shapes-learning_curve.tsv"),
     "a learning curve without accuracies": (
-        STAGES[9],
+        STAGES[10],
         content(LEARNING_CURVE, "images\tdraw\n8\t1\n"),
         "shapes-learning_curve.tsv: no column accuracy",
     ),
-    "no table of confidence": (STAGES[9], gone(TABLES / "frozen-confidence.tsv"), "shapes/frozen-confidence.tsv"),
+    "no table of confidence": (STAGES[10], gone(TABLES / "frozen-confidence.tsv"), "shapes/frozen-confidence.tsv"),
     "confidence without counts": (
-        STAGES[9],
+        STAGES[10],
         content(TABLES / "frozen-confidence.tsv", "low\thigh\tright\tconfidence\n0\t1\t1\t1\n"),
         "frozen-confidence.tsv: no column count",
     ),
     "a count that is no number": (
-        STAGES[9],
+        STAGES[10],
         row(TABLES / "frozen-confidence.tsv", count="many"),
         "frozen-confidence.tsv, line 2: invalid literal .*'many'; run dvc repro",
     ),
-    "no table of trained points": (STAGES[9], gone(TABLES / "frozen-embeddings.tsv"), "shapes/frozen-embeddings.tsv"),
-    "no table of points": (STAGES[9], gone(TABLES / "embeddings.tsv"), "tables/mobilenet_v2/shapes/embeddings.tsv"),
+    "no table of trained points": (STAGES[10], gone(TABLES / "frozen-embeddings.tsv"), "shapes/frozen-embeddings.tsv"),
+    "no table of points": (STAGES[10], gone(TABLES / "embeddings.tsv"), "tables/mobilenet_v2/shapes/embeddings.tsv"),
     "points without coordinates": (
-        STAGES[9],
+        STAGES[10],
         content(TABLES / "frozen-embeddings.tsv", "label\tx\na\t1\n"),
         "frozen-embeddings.tsv: no column y",
     ),
     "a coordinate that is no number": (
-        STAGES[9],
+        STAGES[10],
         row(TABLES / "embeddings.tsv", x="left"),
         "embeddings.tsv, line 2: could not convert string to float: 'left'; run dvc repro",
     ),
     "curves without the variant": (
-        STAGES[9],
+        STAGES[10],
         content(CURVES, "variant\tsplit\tepoch\tloss\taccuracy\nother\tval\t1\t1\t1\n"),
         "shapes-curves.tsv: no rows of frozen in it; run dvc repro",
     ),
-    "a comparison of another network": (STAGES[9], content(COMPARISON, "{}"), "no 'mobilenet_v2-shapes' in it"),
+    "a comparison of another network": (STAGES[10], content(COMPARISON, "{}"), "no 'mobilenet_v2-shapes' in it"),
     "a comparison without a variant": (
-        STAGES[9],
+        STAGES[10],
         content(COMPARISON, '{"mobilenet_v2-shapes": {}}'),
         "shapes.json: no 'frozen' in it; run dvc repro",
     ),
     "a cut picture of a mistake": (
-        STAGES[9],
+        STAGES[10],
         a_mistake(cut(MISTAKES / "1.png")),
         "frozen-mistakes/1.png: not a whole picture",
     ),
-    "an empty table of mistakes": (STAGES[9], content(MISTAKES / "mistakes.tsv", ""), "mistakes.tsv: no column number"),
-    "mistakes in another encoding": (STAGES[9], content(MISTAKES / "mistakes.tsv", b"\xff"), "not a table in UTF-8"),
+    "an empty table of mistakes": (
+        STAGES[10],
+        content(MISTAKES / "mistakes.tsv", ""),
+        "mistakes.tsv: no column number",
+    ),
+    "mistakes in another encoding": (STAGES[10], content(MISTAKES / "mistakes.tsv", b"\xff"), "not a table in UTF-8"),
     "no picture of a mistake": (
-        STAGES[9],
+        STAGES[10],
         a_mistake(gone(MISTAKES / "1.png")),
         "frozen-mistakes/1.png",
     ),
     "a damaged picture of a mistake": (
-        STAGES[9],
+        STAGES[10],
         a_mistake(content(MISTAKES / "1.png", "no picture")),
         "frozen-mistakes/1.png: not a whole picture",
     ),
     "an empty picture of a mistake": (
-        STAGES[9],
+        STAGES[10],
         a_mistake(content(MISTAKES / "1.png", b"")),
         "frozen-mistakes/1.png: empty, as a copy",
     ),
     "a damaged heat map of a mistake": (
-        STAGES[9],
+        STAGES[10],
         a_mistake(content(MISTAKES / "1-heat.png", "no picture")),
         "frozen-mistakes/1-heat.png: not a whole picture",
     ),
-    "no mistakes to draw": (STAGES[9], gone(MISTAKES), "shapes/frozen-mistakes/mistakes.tsv"),
-    "no table of mistakes": (STAGES[9], gone(MISTAKES / "mistakes.tsv"), "shapes/frozen-mistakes/mistakes.tsv"),
+    "no mistakes to draw": (STAGES[10], gone(MISTAKES), "shapes/frozen-mistakes/mistakes.tsv"),
+    "no table of mistakes": (STAGES[10], gone(MISTAKES / "mistakes.tsv"), "shapes/frozen-mistakes/mistakes.tsv"),
     "mistakes without labels": (
-        STAGES[9],
+        STAGES[10],
         content(MISTAKES / "mistakes.tsv", "number\tfile\n1\tval/a.png\n"),
         "mistakes.tsv: no column label",
     ),

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from stages import compare
+from stages.audit import Finding
 from stages.ground import paths
 from stages.ground.files import read_table, write_json, write_table
 from stages.statistics.inference import described
 from tests.conftest import PROJECT
+from tests.results import write_findings
 
 PARAMS = (PROJECT / "params.yaml").read_text()
 RIGHT = {"frozen": "1111100011", "unfrozen": "1111111110"}  # 7 and 9 of 10; three only unfrozen, one only frozen
@@ -31,23 +33,58 @@ def cell(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]
         rows = [(epoch, split, 1 / epoch, 0.9, 0.01) for epoch in (1, 2, 3) for split in ("train", "val")]
         names = ("epoch", "split", "loss", "accuracy", "lr")
         write_table(paths.history(*place), [dict(zip(names, row, strict=True)) for row in rows])
+    findings = [
+        Finding("label", 2.0, "val/a/5.png", "val", "a", suggested="b"),
+        Finding("copy", 1.0, "val/a/0.png", "val", "a", "train/a/0.png", "train", "a"),
+        Finding("copy", 1.0, "val/a/1.png", "val", "a", "test/a/1.png", "test", "a"),
+        Finding("outlier", 5.0, "val/a/2.png", "val", "a"),
+    ]
+    write_findings("mobilenet_v2", "mine", findings)
     return "mobilenet_v2", "mine"
+
+
+def without_clean(numbers: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in numbers.items() if not name.startswith("clean_")}
+
+
+def test_doubtful_val_images_are_left_out_beside_the_usual_accuracy(cell: tuple[str, str]) -> None:
+    """Of 10 images one is a copy of a train image, and one has a wrong label; 8 are left."""
+    compare.main(*cell)
+    metrics = json.loads(paths.comparison_metrics(*cell).read_text())["mobilenet_v2-mine"]
+    clean = {name: value for name, value in metrics["frozen"].items() if name.startswith("clean_")}
+    assert clean == {
+        "clean_images": 8,
+        "clean_accuracy": 0.75,  # 7 of 10, without one that was right and one that was wrong
+        "clean_accuracy_low": 0.4093,
+        "clean_accuracy_high": 0.9285,
+    }
+    assert metrics["unfrozen"]["clean_accuracy"] == 0.875
+    assert metrics["frozen"]["accuracy"] == 0.7
+
+
+def test_where_all_are_doubtful_there_is_no_such_accuracy(
+    cell: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_findings(*cell, [Finding("label", 2.0, f"val/a/{number}.png", "val", "a") for number in range(10)])
+    compare.main(*cell)
+    metrics = json.loads(paths.comparison_metrics(*cell).read_text())["mobilenet_v2-mine"]
+    assert metrics["frozen"]["clean_images"] == 0
+    assert "clean_accuracy" not in metrics["frozen"]
+    assert "no val image is without a copy that trains" in capsys.readouterr().out
 
 
 def test_variants_are_compared_with_the_first_on_the_same_images(cell: tuple[str, str]) -> None:
     compare.main(*cell)
     metrics = json.loads(paths.comparison_metrics(*cell).read_text())
-    assert metrics == {
-        "mobilenet_v2-mine": {
-            "frozen": {"accuracy": 0.7, "accuracy_low": 0.4, "accuracy_high": 0.9},
-            "unfrozen": {
-                "accuracy": 0.9,
-                "accuracy_low": 0.4,
-                "accuracy_high": 0.9,
-                "accuracy_difference": 0.2,
-                "p_value": 0.625,  # 2 * (1 + 4) / 2**4
-            },
-        }
+    assert {name: without_clean(of) for name, of in metrics["mobilenet_v2-mine"].items()} == {
+        "frozen": {"accuracy": 0.7, "accuracy_low": 0.4, "accuracy_high": 0.9},
+        "unfrozen": {
+            "accuracy": 0.9,
+            "accuracy_low": 0.4,
+            "accuracy_high": 0.9,
+            "accuracy_difference": 0.2,
+            "p_value": 0.625,  # 2 * (1 + 4) / 2**4
+        },
     }
 
 

@@ -8,15 +8,17 @@ import pytest
 from PIL import Image
 
 from stages import draw, explain
+from stages.audit import Finding
 from stages.figures.mistakes import enlarged
 from stages.figures.published import published_accuracies
 from stages.ground import paths
 from stages.ground.files import read_json, read_table, write_json, write_table
 from tests.finished import DATA, MODEL
+from tests.results import write_findings
 
 CELL = draw.Cell(MODEL, DATA, {"frozen": {"trainable": "head", "epochs": 1}})
 OF_CELL, OF_VARIANT = (
-    {"accuracy", "comparison", "embeddings", "learning_curve"},
+    {"accuracy", "audit", "comparison", "embeddings", "learning_curve"},
     {"embeddings", "mistakes", "reliability"},
 )
 
@@ -53,6 +55,36 @@ def test_embeddings_are_the_points_of_the_table_with_rings_around_mistakes(finis
     assert figure.get_suptitle() == "mobilenet_v2 on shapes: what the frozen network sees"
     points = sum(len(points.get_offsets()) for points in figure.axes[0].collections)
     assert points == len(read_table(paths.embeddings(MODEL, DATA)))
+
+
+def test_the_sheet_has_a_heading_for_each_kind_and_pairs_side_by_side(finished_project: Path) -> None:
+    folder = paths.audit(MODEL, DATA)
+    shutil.rmtree(folder)
+    copy = ("val/discs/a.png", "val", "discs", "train/discs/b.png", "train", "discs")
+    findings = [
+        Finding("copy", 0.97, *copy),
+        *(Finding("label", 3 - n / 10, f"val/discs/{n}.png", "val", "discs", suggested="squares") for n in range(13)),
+    ]
+    write_findings(MODEL, DATA, findings)
+    for name in ["1", "1-partner", *map(str, range(2, 14))]:
+        Image.new("RGB", (160, 120), "red").save(folder / f"{name}.png")
+    sheet = draw.audit(CELL)
+    told = [text.get_text() for text in sheet.texts]
+    assert "Copies: a picture of one split is in another as well: all 1" in told
+    assert "Labels that are probably wrong, by all other images: the first 12 of 13" in told
+    assert "discs (0.97) val/discs/a.png\ntrain/discs/b.png" in told
+    assert told.count("discs: squares?\n0.png") == 1
+    assert len(sheet.axes) == 2 + 12
+    places = [axes.get_position() for axes in sheet.axes]
+    assert places[0].y0 == places[1].y0
+    assert abs(places[0].x1 - places[1].x0) < 0.01
+    assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
+    assert len({(round(place.x0, 3), round(place.y0, 3)) for place in places}) == len(places)
+
+
+def test_a_sheet_without_findings_is_a_line_of_text(finished_project: Path) -> None:
+    write_findings(MODEL, DATA, [])
+    assert draw.audit(CELL).texts[1].get_text() == "Nothing to look at was found"
 
 
 def test_no_mistakes_are_a_line_of_text(finished_project: Path) -> None:

@@ -41,8 +41,9 @@ def nasty(finished_project: Path) -> Path:
 
 def test_nasty_names_of_classes_go_through_the_whole_graph(nasty: Path, capfd: pytest.CaptureFixture[str]) -> None:
     stages = ["arrange nasty", f"features {MODEL} nasty", f"train {' '.join(CELL)}", f"evaluate {' '.join(CELL)}"]
-    stages += [f"learning_curve {MODEL} nasty", f"compare {MODEL} nasty", f"explain {' '.join(CELL)}"]
-    assert [call(stage) for stage in (*stages, f"draw {MODEL} nasty")] == [0] * 8
+    stages += [f"learning_curve {MODEL} nasty", f"audit {MODEL} nasty", f"compare {MODEL} nasty"]
+    stages += [f"explain {' '.join(CELL)}", f"draw {MODEL} nasty"]
+    assert [call(stage) for stage in stages] == [0] * 9
     output, errors = capfd.readouterr()
     assert errors == ""  # no font's warnings, either
     assert {row["label"] for row in read_table(paths.predictions(*CELL))} == set(NASTY)

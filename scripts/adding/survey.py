@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from stages.arrange import imbalance, summary
 from stages.ground.errors import some
+from stages.pictures.difference_hash import near_copies
 from stages.pictures.examined import Examined, remarks, shared_values
 from stages.recipes.variant import Probe, Variant
 from stages.statistics.inference import wilson_interval
@@ -19,6 +20,7 @@ def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Vari
     smallest, median, largest = (f"{w}x{h}" for w, h in (by_area[0], by_area[len(by_area) // 2], by_area[-1]))
     yield f"sizes in pixels: smallest {smallest}, median {median}, largest {largest}"
     yield from copies({place: of.sha256 for place, of in pictures.items()})
+    yield from nearly_the_same(pictures)
     yield from remarks(pictures, shared_values(pictures))
     yield trust(sum(place.startswith("val/") for place in pictures))
     if warning := imbalance(pictures):
@@ -51,6 +53,21 @@ def copies(digests: dict[str, str]) -> Iterator[str]:
         yield f"warning: {len(between)} images are in more than one class, one of which is wrong: {some(between)}"
     if not within and not between:
         yield "no image is there twice"
+
+
+def nearly_the_same(pictures: dict[str, Examined]) -> Iterator[str]:
+    """Images that differ in their bytes and hardly in what they show, above all across splits."""
+    places = list(pictures)
+    pairs = [
+        (places[first], places[second])
+        for first, second in near_copies([of.look for of in pictures.values()])
+        if pictures[places[first]].sha256 != pictures[places[second]].sha256
+    ]
+    across = [pair for pair in pairs if len({place.partition("/")[0] for place in pair}) > 1]
+    for found, where in ((across, " across splits"), ([pair for pair in pairs if pair not in across], "")):
+        if found:
+            shown = some([" is ".join(pair) for pair in found])
+            yield f"warning: {len(found)} pairs of images are nearly the same{where}: {shown}"
 
 
 def trust(images: int) -> str:

@@ -8,8 +8,8 @@ from stages.ground.files import remove
 from stages.ground.params import PARAMS_FILE
 
 CODE = (
-    str(PARAMS_FILE), "dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/embedded", "data/manifests",
-    "stages", "scripts",
+    str(PARAMS_FILE), "dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/plots", "data/corrections", "data/embedded",
+    "data/manifests", "stages", "scripts",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from stages.ground.params import Strict, name
 
-RESERVED = ("raw", "manifests", "embedded")  # folders in data/ that are no data sets
+RESERVED = ("raw", "manifests", "embedded", "corrections")  # folders in data/ that are no data sets
 
 
 def dataset_name(text: str) -> str:

@@ -25,6 +25,16 @@ def groups(dataset: str) -> Path:
     return images(dataset) / "groups.json"
 
 
+def corrections(dataset: str) -> Path:
+    """What its user found wrong with images, by checksum."""
+    return Path("data/corrections") / f"{dataset}.tsv"
+
+
+def corrected(dataset: str) -> Path:
+    """Where there are corrections: how many of each kind were applied."""
+    return images(dataset) / "corrections.json"
+
+
 def weights(model: str) -> Path:
     return Path("weights") / f"{model}.safetensors"
 
@@ -81,6 +91,15 @@ def trained_embeddings(model: str, dataset: str, variant: str) -> Path:
 def mistakes(model: str, dataset: str, variant: str) -> Path:
     """A folder."""
     return Path("tables") / model / dataset / f"{variant}-mistakes"
+
+
+def audit(model: str, dataset: str) -> Path:
+    """A folder: which images to look at."""
+    return Path("tables") / model / dataset / "audit"
+
+
+def audit_metrics(model: str, dataset: str) -> Path:
+    return Path("metrics") / model / f"{dataset}-audit.json"
 
 
 def figures(model: str, dataset: str) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stages.ground.errors import some
+from stages.pictures.difference_hash import difference_hash
 from stages.pictures.picture import (
     UnusableError,
     Values,
@@ -38,6 +39,7 @@ class Examined:
     most: tuple[float, float]  # the same of how bright it is, without UNSEEN
     transparent: bool  # as good as everywhere
     pages: int
+    look: int = 0  # a digest of what it shows: stages/pictures/difference_hash.py
 
     @property
     def long(self) -> bool:
@@ -68,14 +70,17 @@ def _examined(digest: str, image: Image.Image) -> Examined:
         known = pixels[np.isfinite(pixels) & (np.abs(pixels) < FILL)]
         if not known.size:
             raise UnusableError("no pixel is a number")
-        return Examined(digest, image.size, True, within(known, OUTSIDE), within(known, UNSEEN), False, pages)
+        look = difference_hash(Image.fromarray(np.where(np.isfinite(pixels), pixels, 0).astype(np.float32)))
+        return Examined(digest, image.size, True, within(known, OUTSIDE), within(known, UNSEEN), False, pages, look)
     alpha = has_alpha(image)
     picture = to_picture(image)
     shown = np.asarray(picture)
     extremes = float(shown.min()), float(shown.max())
-    bright = np.cumsum(picture.convert("L").histogram()) / (picture.width * picture.height)
+    grey = picture.convert("L")
+    bright = np.cumsum(grey.histogram()) / (picture.width * picture.height)
     most = float(np.searchsorted(bright, UNSEEN)), float(np.searchsorted(bright, 1 - UNSEEN))
-    return Examined(digest, picture.size, False, extremes, most, alpha and is_transparent(image), pages)
+    transparent = alpha and is_transparent(image)
+    return Examined(digest, picture.size, False, extremes, most, transparent, pages, difference_hash(grey))
 
 
 def within(values: np.ndarray, share: float) -> tuple[float, float]:

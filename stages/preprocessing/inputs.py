@@ -34,14 +34,19 @@ class Preprocessing:
     @classmethod
     def of(cls, network: str, dataset: str) -> "Preprocessing":
         """As params.yaml has it, and arrange@DATASET found the pictures."""
-        sizes, found = load_entry("models", _Sizes, network), paths.values(dataset)
-        values = Values(**read_numbers(found, ("black", "white"))) if found.is_file() else None
-        return cls(sizes.resize, sizes.crop, values=values)
+        sizes = load_entry("models", _Sizes, network)
+        return cls(sizes.resize, sizes.crop, values=values_of(dataset))
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """(3, 1, 1) float32 each: x in 0..255 becomes x * scale + shift."""
         mean, std = (np.array(values)[:, None, None] for values in (self.mean, self.std))
         return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def values_of(dataset: str) -> Values | None:
+    """None where no picture has more than 8 bits."""
+    found = paths.values(dataset)
+    return Values(**read_numbers(found, ("black", "white"))) if found.is_file() else None
 
 
 def to_input(squares: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:

@@ -19,6 +19,11 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
+def above_chance(low: float, chance: float) -> bool:
+    """Whether an accuracy whose interval begins at `low` is more than half of the way from chance to 1, for sure."""
+    return low > (1 + chance) / 2
+
+
 def p_value_text(p_value: float) -> str:
     """Two digits of a p-value that was rounded to four decimals."""
     return f"= {p_value:.2g}" if p_value else "< 0.0001"
@@ -30,6 +35,17 @@ def described(numbers: Mapping[str, float]) -> str:
     if "p_value" in numbers:
         line += f"\ndifference {numbers['accuracy_difference']:+.4f}, p {p_value_text(numbers['p_value'])}"
     return line
+
+
+def described_clean(numbers: Mapping[str, float]) -> str:
+    """One line of the accuracy on val images that the audit found nothing wrong with."""
+    if "clean_accuracy" not in numbers:
+        return "no val image is without a copy that trains, or a label that is probably wrong"
+    low, high = numbers["clean_accuracy_low"], numbers["clean_accuracy_high"]
+    return (
+        f"{numbers['clean_accuracy']:.4f} ({low:.3f} to {high:.3f}) on the {numbers['clean_images']} val images without"
+        " copies that train or labels that are probably wrong"
+    )
 
 
 def mcnemar_exact(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:

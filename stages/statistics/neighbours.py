@@ -31,7 +31,8 @@ def nearest(queries: np.ndarray, among: np.ndarray, count: int, same: bool = Fal
     """
     count = min(count, len(among) - same)
     rows = max(1, BLOCK // max(1, len(among)))
-    numbers, similarities = [], []
+    numbers = [np.empty((0, count), np.int64)]
+    similarities = [np.empty((0, count), np.float32)]
     for begin in range(0, len(queries), rows):
         block = queries[begin : begin + rows] @ among.T
         if same:

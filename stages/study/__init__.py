@@ -1,1 +1,4 @@
-"""Trials of ways of training. May import all others but datasets, fetching, figures, networks, pictures and search."""
+"""Trials of ways of training.
+
+May import all others but datasets, faults, fetching, figures, networks, pictures and search.
+"""

@@ -1,1 +1,4 @@
-"""Whole networks, in torch. May import all others but datasets, fetching, figures, pictures, search and study."""
+"""Whole networks, in torch.
+
+May import all others but datasets, faults, fetching, figures, pictures, search and study.
+"""

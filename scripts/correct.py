@@ -1,0 +1,115 @@
+"""Write what the audit found wrong with a data set's images into data/corrections/DATASET.tsv, for you to confirm.
+
+Each row has `no` in front. Look at the picture, write `yes` where it is right, change `to` where another class is, and
+run `dvc repro`: arrange@DATASET applies the rows with `yes`, by the images' checksums. Rows that are there already stay
+as they are. What is proposed: another label for labels that are probably wrong; `leave_out` for empty pictures, for
+those like no other, and for train images that are copies of val or test images; `together` for copies where the split
+is drawn here, so that both land on one side of it.
+
+Exit status: 0 written, or nothing to write, 1 no audit is there, 2 wrong arguments, 130 interrupted.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stages.datasets.corrections import COLUMNS, read_corrections
+from stages.datasets.layout import read_layout
+from stages.datasets.settings import Dataset
+from stages.ground import paths
+from stages.ground.cli import one_line_errors
+from stages.ground.errors import ProjectError
+from stages.ground.files import read_table, sha256, write_table
+from stages.pictures.listing import list_folder
+from stages.settings import load_params
+
+FINDINGS = ("kind", "score", "file", "split", "label", "partner", "partner_split", "suggested")
+ALONE = {"outlier": "like no other picture", "empty": "shows nothing"}
+
+Row = dict[str, str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.correct", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--model", help="whose audit is taken; the first of params.yaml that has one if not given")
+    arguments = parser.parse_args()
+    with one_line_errors():
+        correct(arguments.dataset, arguments.model)
+
+
+def correct(dataset: str, model: str | None) -> None:
+    """Add a row for each finding that has none.
+
+    Raises:
+        ProjectError: no such data set, no audit of it, or its table of corrections is none.
+    """
+    params = load_params()
+    if dataset not in params.datasets:
+        raise ProjectError(f"{dataset!r}: expected one of params.yaml's data sets: {', '.join(params.datasets)}")
+    read_corrections(dataset)
+    path = paths.corrections(dataset)
+    there: list[Row] = read_table(path, may_be_empty=True) if path.is_file() else []
+    findings = read_findings(dataset, [model] if model else list(params.models))
+    known = {(row["sha256"], row["change"]) for row in there}
+    new: list[Row] = []
+    for row in proposals(findings, dataset, is_drawn(dataset, params.datasets[dataset])):
+        if (row["sha256"], row["change"]) not in known:
+            known.add((row["sha256"], row["change"]))
+            new.append(row)
+    if new:
+        write_table(path, [*there, *new], COLUMNS)
+    print(f"{path}: {len(new)} rows were added to {len(there)}")
+    if new:
+        print(f"Look at each picture, write yes in front of what is right, and run dvc repro arrange@{dataset}")
+
+
+def read_findings(dataset: str, models: Sequence[str]) -> list[Row]:
+    for model in models:
+        path = paths.audit(model, dataset) / "audit.tsv"
+        if path.is_file():
+            return read_table(path, FINDINGS, may_be_empty=True)
+    raise ProjectError(f"there is no audit of {dataset}: run dvc repro audit@{models[0]}-{dataset}")
+
+
+def is_drawn(dataset: str, settings: Dataset) -> bool:
+    """Whether arrange@DATASET draws which images validate."""
+    raw = paths.raw(dataset)
+    return settings.manifest is None and "val" not in read_layout(raw, list_folder(raw)).splits
+
+
+def proposals(findings: Sequence[Row], dataset: str, drawn: bool) -> Iterator[Row]:
+    names = names_of_copies(findings)
+    for of in findings:
+        score = float(of["score"])
+        if of["kind"] == "label":
+            yield row(dataset, "label", of["suggested"], of["file"], f"by all other images {of['suggested']}")
+        elif of["kind"] in ALONE:
+            yield row(dataset, "leave_out", "", of["file"], ALONE[of["kind"]])
+        elif of["kind"] == "copy_within" or (of["kind"] == "copy" and drawn):
+            for file, other in ((of["file"], of["partner"]), (of["partner"], of["file"])):
+                yield row(dataset, "together", names[file], file, f"a copy of {other}, likeness {score:.2f}")
+        elif of["kind"] == "copy" and of["partner_split"] == "train":
+            yield row(dataset, "leave_out", "", of["partner"], f"a copy of {of['file']}, likeness {score:.2f}")
+
+
+def names_of_copies(findings: Sequence[Row]) -> dict[str, str]:
+    """{file: one name for all that are linked as copies}"""
+    names: dict[str, str] = {}
+    for of in findings:
+        if of["partner"]:
+            first, second = (names.get(file, Path(file).stem) for file in (of["file"], of["partner"]))
+            names |= {of["file"]: first, of["partner"]: first}
+            names = {file: first if name == second else name for file, name in names.items()}
+    return names
+
+
+def row(dataset: str, change: str, to: str, file: str, why: str) -> Row:
+    digest = sha256(paths.images(dataset) / file)
+    return {"apply": "no", "change": change, "to": to, "sha256": digest, "file": file, "why": why}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Name the images to look at before an accuracy is believed: copies, labels that are probably wrong, and odd pictures.
+
+All follows from the features and the pictures; nothing is trained, and nothing is taken out. data/corrections/ is for
+what you find right in it.
+
+In:  features/MODEL/DATASET.safetensors, data/DATASET/
+Out: tables/MODEL/DATASET/audit/: audit.tsv, and of the first of each kind NUMBER.png (and NUMBER-partner.png)
+         kind: copy (of a picture in another split), copy_within, label, outlier, empty, blurred, long
+         score: of copies how alike they are (to 1); of labels the natural logarithm of how much more probable the
+             suggested class is; of outliers a robust z-score; of the others contrast, blur, share that is seen
+         file, split, label; of a copy partner, partner_split, partner_label; of a label suggested
+     metrics/MODEL/DATASET-audit.json: how many of each kind (with test_ before: among the test images), the balanced
+         accuracy of telling classes by files or by colours alone, and how many corrections were applied
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from stages.faults.copies import find_copies, joined
+from stages.faults.labels import suspect_labels
+from stages.faults.looks import Look, look_at
+from stages.faults.outliers import strangeness
+from stages.faults.shortcuts import Shortcut, find_shortcuts
+from stages.ground import paths
+from stages.ground.cli import run
+from stages.ground.files import read_json, write_json, write_table, written_whole
+from stages.ground.runtime import Runtime, load_runtime
+from stages.models.features import Features
+from stages.pictures.picture import Values, decoders, of_each, open_picture
+from stages.preprocessing.inputs import values_of
+
+KINDS = {  # of findings, the most telling first
+    "copy": "copies across splits",
+    "label": "probably wrong labels",
+    "outlier": "unlike all others",
+    "empty": "showing nothing",
+    "copy_within": "copies within a split",
+    "blurred": "blurred",
+    "long": "too long: the network sees less than half",
+}
+STRANGE = 3.0  # standard deviations
+EMPTY = 0.02  # contrast: nearly one colour
+BLURRED = 0.6  # as a picture of 256 pixels under a Gaussian blur of 2 to 3
+LONG = 0.5  # the share that the middle square shows
+SHOWN = 20  # pictures of each kind
+THUMBNAIL = 160  # pixels of the longer side, at most
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All images of a data set, whatever their split, in one order."""
+
+    files: list[str]  # relative to data/DATASET/
+    splits: list[str]
+    classes: list[str]
+    labels: np.ndarray  # (N,) int64
+    embeddings: np.ndarray  # (N, D) float32
+    groups: np.ndarray  # (N,) int64
+
+    @classmethod
+    def of(cls, features: Features) -> "Pictures":
+        parts = features.splits
+        labels = np.concatenate([of.labels for of in parts.values()])
+        groups = [of.groups for of in parts.values() if of.groups is not None]
+        return cls(
+            [file for of in parts.values() for file in of.files],
+            [split for split, of in parts.items() for _ in of.files],
+            features.classes,
+            labels,
+            np.concatenate([of.embeddings for of in parts.values()]),
+            np.concatenate(groups) if groups else np.arange(len(labels)),
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    kind: str
+    score: float
+    file: str
+    split: str
+    label: str
+    partner: str = ""
+    partner_split: str = ""
+    partner_label: str = ""
+    suggested: str = ""
+
+    @property
+    def of_test(self) -> bool:
+        return "test" in (self.split, self.partner_split)
+
+
+def main(model: str, dataset: str) -> None:
+    pictures, folder = Pictures.of(Features.read(paths.features(model, dataset))), paths.images(dataset)
+    values = values_of(dataset)
+    findings, shortcuts = audited(pictures, folder, values, load_runtime())
+    with written_whole(paths.audit(model, dataset)) as part:
+        part.mkdir()
+        write_table(part / "audit.tsv", rows(findings), ("number", *Finding.__dataclass_fields__))
+        write_thumbnails(part, findings, folder, values)
+    write_json(paths.audit_metrics(model, dataset), counts(findings, shortcuts) | corrections(dataset))
+    print("\n".join([f"{model} {dataset}: {len(pictures.files)} images", *lines(findings, shortcuts)]))
+
+
+def audited(
+    pictures: Pictures, folder: Path, values: Values | None, runtime: Runtime
+) -> tuple[list[Finding], list[Shortcut]]:
+    """What there is to look at, by kind, the surest first; `folder` is that of the files."""
+    looks = of_each([folder / file for file in pictures.files], lambda path: look_at(path, values), runtime)
+    copies = find_copies(np.stack([look.grey for look in looks]), pictures.embeddings, pictures.labels)
+    groups = joined(copies.pairs, pictures.groups)
+    suspects = suspect_labels(pictures.embeddings, pictures.labels, groups)
+    findings = [
+        *found_copies(pictures, copies.pairs, copies.likeness),
+        *found_labels(pictures, suspects.numbers, suspects.suggested, suspects.scores),
+        *found_alone(pictures, "outlier", strangeness(pictures.embeddings), STRANGE),
+        *found_odd(pictures, looks),
+    ]
+    findings.sort(key=lambda finding: list(KINDS).index(finding.kind))
+    return findings, find_shortcuts(looks, pictures.labels, groups)
+
+
+def found_copies(pictures: Pictures, pairs: np.ndarray, likeness: np.ndarray) -> Iterator[Finding]:
+    """Each pair; of two in different splits the one that trains comes last, as the partner."""
+    for (first, second), alike in zip(pairs.tolist(), likeness.tolist(), strict=True):
+        if pictures.splits[first] == "train":
+            first, second = second, first
+        kind = "copy_within" if pictures.splits[first] == pictures.splits[second] else "copy"
+        partner = (pictures.files[second], pictures.splits[second], pictures.classes[pictures.labels[second]])
+        yield finding(pictures, kind, alike, first, partner)
+
+
+def found_labels(
+    pictures: Pictures, numbers: np.ndarray, suggested: np.ndarray, scores: np.ndarray
+) -> Iterator[Finding]:
+    for number, label, score in zip(numbers.tolist(), suggested.tolist(), scores.tolist(), strict=True):
+        yield finding(pictures, "label", score, number, suggested=pictures.classes[label])
+
+
+def found_alone(pictures: Pictures, kind: str, scores: np.ndarray, border: float) -> Iterator[Finding]:
+    """Those above the border, the greatest first."""
+    for number in np.argsort(-scores, kind="stable").tolist():
+        if scores[number] > border:
+            yield finding(pictures, kind, float(scores[number]), number)
+
+
+def found_odd(pictures: Pictures, looks: Sequence[Look]) -> Iterator[Finding]:
+    contrasts, seen = (np.array([getattr(look, name) for look in looks]) for name in ("contrast", "seen"))
+    blurs = np.array([look.blur if look.contrast > EMPTY else 0 for look in looks])
+    yield from (below(found) for found in found_alone(pictures, "empty", -contrasts, -EMPTY))
+    yield from found_alone(pictures, "blurred", blurs, BLURRED)
+    yield from (below(found) for found in found_alone(pictures, "long", -seen, -LONG))
+
+
+def below(found: Finding) -> Finding:
+    return Finding(**(asdict(found) | {"score": -found.score}))
+
+
+def finding(
+    pictures: Pictures,
+    kind: str,
+    score: float,
+    number: int,
+    partner: tuple[str, str, str] = ("", "", ""),
+    suggested: str = "",
+) -> Finding:
+    label = pictures.classes[pictures.labels[number]]
+    return Finding(kind, score, pictures.files[number], pictures.splits[number], label, *partner, suggested)
+
+
+def rows(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    return [{"number": number, **asdict(of)} for number, of in enumerate(findings, start=1)]
+
+
+def write_thumbnails(folder: Path, findings: Sequence[Finding], images: Path, values: Values | None) -> None:
+    shown = dict.fromkeys(KINDS, 0)
+    with decoders(1):
+        for number, of in enumerate(findings, start=1):
+            shown[of.kind] += 1
+            if shown[of.kind] <= SHOWN:
+                thumbnail(images / of.file, values).save(folder / f"{number}.png")
+                if of.partner:
+                    thumbnail(images / of.partner, values).save(folder / f"{number}-partner.png")
+
+
+def thumbnail(path: Path, values: Values | None) -> Image.Image:
+    picture = open_picture(path, values)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return picture
+
+
+def counts(findings: Sequence[Finding], shortcuts: Sequence[Shortcut]) -> dict[str, object]:
+    numbers: dict[str, object] = {}
+    for before, of_test in (("", False), ("test_", True)):
+        for kind in KINDS:
+            numbers[before + kind] = sum(of.kind == kind and of.of_test == of_test for of in findings)
+    for of in shortcuts:
+        name = of.facts.partition(" ")[0]
+        numbers |= {f"{name}_accuracy": round(of.accuracy, 4), f"{name}_accuracy_low": round(of.low, 4)}
+    return numbers | {"chance": round(shortcuts[0].chance, 4)}
+
+
+def corrections(dataset: str) -> dict[str, object]:
+    path = paths.corrected(dataset)
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def lines(findings: Sequence[Finding], shortcuts: Sequence[Shortcut]) -> Iterator[str]:
+    for kind, what in KINDS.items():
+        found = [of for of in findings if of.kind == kind]
+        if found:
+            first, other = found[0].file, found[0].partner or found[0].suggested
+            first += f" (is it {other}?)" if other else ""
+            yield f"{what}: {len(found)}, first {first}"
+    if not findings:
+        yield "nothing to look at was found"
+    for of in shortcuts:
+        if of.far_above_chance:
+            yield (
+                f"warning: {of.facts} alone tell the classes apart: balanced accuracy {of.accuracy:.2f}, by chance"
+                f" {of.chance:.2f}. A network may learn that instead of what the pictures show"
+            )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,95 @@
+"""What can be said of a picture without looking at what it shows: its file, size, colours, and a small grey copy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+from scipy.ndimage import uniform_filter1d
+
+from stages.pictures.picture import Values, decoded, opened_file, to_picture
+
+DECODED = 256  # pixels of the shorter side, at least, where the format decodes smaller (JPEG)
+GREY = 40  # side of the grey copy, in pixels
+COLOURS = 30  # side of the copy that colours are taken of, in pixels
+EDGE = 3  # … and of its edges
+RE_BLUR = 9  # pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    size: tuple[int, int]  # width and height in pixels, upright
+    bytes: int
+    kind: str  # Pillow's name of the format, and of the camera where the file has one
+    quality: float  # of JPEG, how coarse its numbers are: the mean of its first quantisation table; else 0
+    colour: tuple[float, ...]  # the mean of red, green, blue, 0 to 1, then of their standard deviations
+    edges: tuple[float, ...]  # the same means at the top, the bottom, the left and the right
+    contrast: float  # the standard deviation of grey, 0 to 0.5
+    blur: float  # 0 sharp, to 1
+    grey: np.ndarray  # (GREY, GREY) uint8, the whole picture squeezed into a square
+
+    @property
+    def seen(self) -> float:
+        """The share of the picture that the middle square shows."""
+        return min(self.size) / max(self.size)
+
+
+def look_at(path: Path, values: Values | None = None) -> Look:
+    """
+    Raises:
+        UnusableError: as open_picture.
+    """
+    with opened_file(path) as file, decoded(file, str(path)) as image:
+        size, kind, quality = image.size, kind_of(image), quantisation(image)
+        image.draft("RGB", (DECODED, DECODED))
+        picture = to_picture(image, values)
+    if (picture.width > picture.height) != (size[0] > size[1]):
+        size = size[::-1]
+    side = min(DECODED, *picture.size)
+    square = picture.resize((side, side), Image.Resampling.BOX)
+    colours = np.asarray(square.resize((COLOURS, COLOURS), Image.Resampling.BOX), np.float32) / 255
+    shades = np.asarray(square.convert("L"), np.float32) / 255
+    return Look(
+        size,
+        path.stat().st_size,
+        kind,
+        quality,
+        (*colours.mean((0, 1)).tolist(), *colours.std((0, 1)).tolist()),
+        edge_colours(colours),
+        float(shades.std()),
+        blur(shades),
+        np.asarray(square.convert("L").resize((GREY, GREY), Image.Resampling.BOX)),
+    )
+
+
+def kind_of(image: Image.Image) -> str:
+    try:
+        camera = str(image.getexif().get(ExifTags.Base.Model, "")).strip("\0 ")
+    except Exception:  # of damaged metadata, nearly any
+        camera = ""
+    return f"{image.format} {camera}".strip()
+
+
+def quantisation(image: Image.Image) -> float:
+    tables = getattr(image, "quantization", None)
+    return float(np.mean(tables[min(tables)])) if tables else 0.0
+
+
+def edge_colours(pixels: np.ndarray) -> tuple[float, ...]:
+    """(S, S, 3) -> 12 numbers"""
+    sides = (pixels[:EDGE], pixels[-EDGE:], pixels[:, :EDGE], pixels[:, -EDGE:])
+    return tuple(float(mean) for side in sides for mean in side.mean((0, 1)))
+
+
+def blur(shades: np.ndarray) -> float:
+    """(S, S) in 0..1 -> how little a picture loses when it is blurred once more, the more of both directions.
+
+    Crété et al., "The blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007.
+    """
+    found = []
+    for axis in (0, 1):
+        again = uniform_filter1d(shades, RE_BLUR, axis, mode="nearest")
+        before, after = (np.abs(np.diff(of, axis=axis)) for of in (shades, again))
+        lost = (before - after).clip(0).sum()
+        found.append(1 - lost / max(before.sum(), 1e-9))
+    return float(max(found))

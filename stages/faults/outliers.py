@@ -1,0 +1,41 @@
+"""Pictures that are like no other of the set, also where several of them are like each other."""
+
+import numpy as np
+
+from stages.statistics.neighbours import BLOCK, directions, nearest
+
+POWER = 1.5  # of features before directions are compared: what is in a picture, more than what it is like all over
+CROWD = 0.15  # of all pictures: that many are hardly foreign ones that keep each other company
+USUAL = 0.9  # of all pictures, the nearest to their crowd, which others are compared with
+NEIGHBOURS = 5
+
+
+def strangeness(embeddings: np.ndarray) -> np.ndarray:
+    """(N, D) -> (N,) robust z-scores: how far a picture is from its nearest neighbours, beside all others.
+
+    Neighbours are sought among the usual ones alone: those that have many pictures not too far away. Ramaswamy, Rastogi
+    and Shim, "Efficient algorithms for mining outliers from large data sets", 2000, has the distance to the k-th; that
+    to the nearest of all fails as soon as there are several foreign pictures (docs/audit.md).
+    """
+    points = directions(np.sign(embeddings) * np.abs(embeddings) ** POWER)
+    crowd = distance_to_crowd(points)
+    usual = crowd <= np.quantile(crowd, USUAL)
+    distances = np.empty(len(points))
+    (inside,), (outside,) = np.nonzero(usual), np.nonzero(~usual)
+    distances[inside] = nearest(points[inside], points[inside], NEIGHBOURS, same=True).distances.mean(1)
+    distances[outside] = nearest(points[outside], points[inside], NEIGHBOURS).distances.mean(1)
+    middle, upper = np.quantile(distances, [0.5, 0.75])
+    spread = (upper - middle) / 0.6745  # a normal distribution's standard deviation, by the half that outliers are on
+    robust: np.ndarray = (distances - middle) / (spread or 1)
+    return robust
+
+
+def distance_to_crowd(points: np.ndarray) -> np.ndarray:
+    """(N,) the distance to the neighbour that so many are nearer than"""
+    rank, rows = max(1, round(CROWD * (len(points) - 1))), max(1, BLOCK // len(points))
+    found = []
+    for begin in range(0, len(points), rows):
+        similarities = points[begin : begin + rows] @ points.T
+        found.append(-np.partition(-similarities, rank, axis=1)[:, rank])  # itself is its nearest
+    distances: np.ndarray = np.sqrt((2 - 2 * np.concatenate(found)).clip(0))
+    return distances

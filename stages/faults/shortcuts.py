@@ -1,0 +1,68 @@
+"""What tells the classes apart without looking at what the pictures show.
+
+Geirhos et al., "Shortcut learning in deep neural networks", Nature Machine Intelligence 2 (2020). Where one class comes
+from a webcam and another from a scanner, a network may learn the camera, and fail on the next one.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.faults.looks import Look
+from stages.statistics.held_out import held_out_scores
+from stages.statistics.inference import above_chance, wilson_interval
+
+KINDS = 8  # the most frequent formats and cameras, each a number of its own
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """The balanced accuracy of telling the classes by these facts alone, on images that were held out."""
+
+    facts: str
+    accuracy: float
+    low: float  # the lower end of the 95 % interval
+    chance: float
+
+    @property
+    def far_above_chance(self) -> bool:
+        return above_chance(self.low, self.chance)
+
+
+def find_shortcuts(looks: Sequence[Look], labels: np.ndarray, groups: np.ndarray) -> list[Shortcut]:
+    """Of the facts of files, and of colours; `groups` numbers what is held out together."""
+    facts = {
+        "file (its size, format, compression and camera; the picture's width and height)": file_facts(looks),
+        "colours (their means in the picture and along its edges)": colour_facts(looks),
+    }
+    return [judge(name, standard(numbers), labels, groups) for name, numbers in facts.items()]
+
+
+def judge(facts: str, points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Shortcut:
+    """Each class counts alike, however many images it has."""
+    answers = held_out_scores(points, labels, groups).argmax(1)
+    classes = np.unique(labels)
+    accuracy = float(np.mean([(answers[labels == of] == of).mean() for of in classes]))
+    low, _ = wilson_interval(round(accuracy * len(labels)), len(labels))
+    return Shortcut(facts, accuracy, low, 1 / len(classes))
+
+
+def file_facts(looks: Sequence[Look]) -> np.ndarray:
+    """(N, facts)"""
+    numbers = [[*np.log(look.size), np.log(look.bytes), look.seen, look.quality] for look in looks]
+    kinds = [name for name, _ in Counter(look.kind for look in looks).most_common(KINDS)]
+    return np.column_stack((numbers, [[look.kind == name for name in kinds] for look in looks]))
+
+
+def colour_facts(looks: Sequence[Look]) -> np.ndarray:
+    """(N, facts)"""
+    return np.array([[*look.colour, *look.edges] for look in looks])
+
+
+def standard(numbers: np.ndarray) -> np.ndarray:
+    """(N, facts) float32, each of mean 0 and standard deviation 1, or of 0 where it is the same everywhere"""
+    spread = numbers.std(0)
+    points: np.ndarray = ((numbers - numbers.mean(0)) / np.where(spread > 1e-9, spread, 1)).astype(np.float32)
+    return points
