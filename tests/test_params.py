@@ -188,6 +188,11 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (
+            "variants.frozen.class_weights",
+            {"ants": 2},
+            "variants.frozen.class_weights: Input should be 'none' or 'balanced'; received {'ants': 2}",
+        ),
+        (
             "variants.frozen.augment",
             {"min_scale": 1, "flip": True},
             "variants.frozen: augment needs trainable: all or last_N; a frozen network's features are computed once",
@@ -308,6 +313,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones(in_folder: Path, key: st
     [
         ("variants.frozen.learning_rate", "lr"),
         ("variants.frozen.freeze", "trainable"),
+        ("variants.frozen.class_weight", "class_weights"),
+        ("variants.frozen.weighted_loss", "class_weights"),
         ("variants.frozen.gamma", "step_factor"),
         ("datasets.mine.val_split", "val_fraction"),
         ("models.resnet18.img_size", "crop"),

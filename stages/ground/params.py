@@ -26,6 +26,7 @@ OTHER_NAMES = {  # what people know these settings as
     "val_fraction": ("val_split", "validation_split", "test_size"),
     "crop": ("image_size", "img_size"),
     "sha256": ("checksum", "hash"),
+    "class_weights": ("class_weight", "weighted_loss", "loss_weights"),
 }
 
 Schema = TypeVar("Schema")
