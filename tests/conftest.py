@@ -206,7 +206,7 @@ def make_small_project(folder: Path, served: Path) -> None:
     write_manifest(folder / "data/manifests/shapes.sha256", served / "drawn")
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     path, checksum = write_weights(served / "weights", MODEL)
-    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}}
+    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
     params["downloads"] = {"shapes": {"urls": [archive]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():

@@ -79,7 +79,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     check_batches(recipe, train, cell, team)
     if not team.rank:
         announce(load_pretrained(pretrained), preprocessing.crop, compute, model, recipe)
-    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
+    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, str(preprocessing)))
     embeddings = kept_embeddings(model, dataset) if recipe.start != "random" else None
     network, history = trained(
         recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe, cell), checkpoint
