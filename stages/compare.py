@@ -12,7 +12,7 @@ from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_numbers, read_table, read_typed, write_json, write_table
 from stages.ground.params import load_section
-from stages.statistics.inference import described, mcnemar_exact
+from stages.statistics.inference import OF_UNEQUAL, described, mcnemar_exact
 
 Numbers = dict[str, float]
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
@@ -21,7 +21,7 @@ CURVES = {"split": str, "epoch": int, "loss": float, "accuracy": float}
 
 def main(model: str, dataset: str) -> None:
     variants: dict[str, Any] = load_section("variants", dict[str, Any])
-    metrics = {name: read_numbers(paths.metrics(model, dataset, name), ACCURACY) for name in variants}
+    metrics = {name: read_metrics(model, dataset, name) for name in variants}
     rows = {
         name: read_table(paths.predictions(model, dataset, name), ("file", "label", "prediction")) for name in variants
     }
@@ -33,6 +33,11 @@ def main(model: str, dataset: str) -> None:
     write_json(paths.comparison_metrics(model, dataset), {f"{model}-{dataset}": comparison})
     for name, numbers in comparison.items():
         print(f"{name}: {described(numbers)}".replace("\n", ", "))
+
+
+def read_metrics(model: str, dataset: str, variant: str) -> Numbers:
+    numbers = read_numbers(paths.metrics(model, dataset, variant), ACCURACY, optional=OF_UNEQUAL)
+    return {key: value for key, value in numbers.items() if key in ACCURACY or "class_ratio" in numbers}
 
 
 def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, str]]]) -> None:
@@ -48,7 +53,7 @@ def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, s
 
 
 def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
-    """For each variant its accuracy and interval, and against the first its difference and p-value."""
+    """For each variant its metrics, and against the first its difference of accuracy and p-value."""
     baseline, *others = metrics
     comparison = {name: dict(numbers) for name, numbers in metrics.items()}
     for name in others:

@@ -38,7 +38,8 @@ def main(model: str, dataset: str) -> None:
         write_trials(path, kept)
         append_row(paths.seconds(model, dataset), {"variant": name, "seconds": round(took[name], 2)})
         if recipes[name].trainable != "head":
-            print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}, {took[name]:.0f} s", end="")
+            balanced = "" if trial.balanced_accuracy is None else f", balanced {trial.balanced_accuracy:.4f}"
+            print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}{balanced}, {took[name]:.0f} s", end="")
             print(left(took, [name for _, name in missing[done:]]), flush=True)
     write_trials(path, kept)
     for name in recipes:

@@ -312,8 +312,18 @@ def test_of_one_group_nothing_is_known() -> None:
 def test_what_was_confirmed_is_the_mean_over_seeds() -> None:
     right, wrong = np.zeros(4, bool), np.ones(4, bool)
     half = np.array([True, True, False, False])
-    of = confirmed([right, half], [wrong, half], None)
+    of = confirmed([right, half], [wrong, half], None, np.arange(len(right)) % 2)
     assert (of.accuracy, of.before, of.difference) == (0.75, 0.25, 0.5)
+
+
+def test_where_classes_are_unequal_their_mean_recall_is_confirmed_too() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    best, before = labels == 2, labels == 1  # nothing is wrong, and all of the small class
+    of = confirmed([best, best], [best, before], None, labels)
+    assert (of.accuracy, of.before, of.balanced, of.balanced_before) == (1, 0.875, 1, 0.75)
+    told = sentence(of, "net on set", "frozen", "lr 1", 100, 0.07)
+    assert re.search(r"\(95 % interval \S+ to \S+; \+25\.0 of balanced accuracy\); inside", told)
+    assert "balanced" not in sentence(confirmed([best], [before], None, np.arange(8) % 2), "", "frozen", "lr 1", 9, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """What class weights are worth where one class is small: `python -m scripts.measuring.unequal [--network NAME]`.
 
-Prints the table of docs/tuning.md. Of the train images of each data set of params.yaml, one class keeps a tenth: another
-class, and another tenth, for each seed. Recalls are taken on all val images of a class; the accuracy is what they come
-to where val images are as unequal as train images. Reads kept features; nothing is written.
+Prints the table of docs/tuning.md. Of the train images of each data set of params.yaml, one class keeps a tenth:
+another class, and another tenth, for each seed. Recalls are taken on all val images of a class; the accuracy is what
+they come to where val images are as unequal as train images. Reads kept features; nothing is written.
 """
 
 import argparse
