@@ -7,8 +7,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from stages.ground.errors import ProjectError
+from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.heads.probe import BIAS_INPUT, PENALTIES, Reduced, fit_probe, fold_losses, optimum, path
+from stages.recipes.variant import Probe
 from stages.recipes.weights import class_weights
 from stages.statistics.scores import cross_entropy, score
 
@@ -60,6 +62,15 @@ def test_weights_count_where_the_penalty_is_chosen_as_well() -> None:
     assert weighted == pytest.approx(of_images * of_class)
     assert not np.allclose(weighted, plain)
     assert fit_probe(few, 0, "balanced")[0].weight != pytest.approx(fit_probe(few, 0)[0].weight)
+
+
+def test_a_recipe_says_the_class_weights_and_the_loss_that_is_shown_has_none() -> None:
+    train = drawn(60, 20, apart=0.3)
+    few = train.part((train.labels > 0) | (np.arange(60) < 30))
+    recipe = Probe(trainable="head", solver="newton", class_weights="balanced")
+    head, history = fit_last_layer(recipe, few, train, 0)
+    assert np.array_equal(head.weight, fit_probe(few, 0, "balanced")[0].weight)
+    assert history[0]["loss"] == score(head.logits(few.embeddings), few.labels)[0]
 
 
 def test_fewer_dimensions_lose_nothing() -> None:

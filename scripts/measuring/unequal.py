@@ -2,7 +2,8 @@
 
 Prints the table of docs/tuning.md. Of the train images of each data set of params.yaml, one class keeps a tenth:
 another class, and another tenth, for each seed. Recalls are taken on all val images of a class; the accuracy is what
-they come to where val images are as unequal as train images. Reads kept features; nothing is written.
+they come to where val images are as unequal as train images. Of each number the mean and, in brackets, the standard
+deviation over seeds. Reads kept features; nothing is written.
 """
 
 import argparse
@@ -68,7 +69,8 @@ def main() -> None:
                 for kind in KINDS if recipe.trainable == "head" else ():
                     weighted = recipe.model_copy(update={"class_weights": kind})
                     numbers = np.array([of.numbers(weighted, seed) for seed, of in enumerate(drawn)])
-                    shown = " | ".join(f"{number:.3f}" for number in numbers.mean(0))
+                    both = zip(numbers.mean(0), numbers.std(0, ddof=1), strict=True)
+                    shown = " | ".join(f"{mean:.3f} ({deviation:.3f})" for mean, deviation in both)
                     print(f"| {dataset} | {name} | {kind} | {shown} |", flush=True)
 
 
