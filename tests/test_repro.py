@@ -106,6 +106,10 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
                 f"weights@{MODEL}",
             ],
         ),
+        (
+            lambda params: params["models"][MODEL].update(fit="pad"),
+            [f"features@{MODEL}-shapes", *(f"train@{MODEL}-shapes-{variant}" for variant in VARIANTS)],
+        ),
         (lambda params: params["models"][MODEL].update(urls=["elsewhere.pth"]), [f"weights@{MODEL}"]),
         (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
         (
@@ -120,7 +124,7 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
             ],
         ),
     ],
-    ids=["seed", "draws", "crop", "urls", "runtime", "model", "variant"],
+    ids=["seed", "draws", "crop", "fit", "urls", "runtime", "model", "variant"],
 )
 def test_a_change_concerns_only_what_depends_on_it(project: Project, change, stages: list[str]) -> None:
     """By `dvc status`: the stages whose own inputs changed; those that follow them are left out."""
