@@ -1,11 +1,14 @@
 """Write a trained model as a file for other programs: ONNX, or torch.export's pt2.
 
 MODEL is a file that stages.train made. The exported network takes `images`, (N, 3, crop, crop) float32 with any N, each
-prepared as the metadata say: the shorter side resized to `resize` pixels (bilinear, antialiased), of that the middle
-square of `crop` pixels, RGB in 0..1, then (x - mean) / std by channel. It gives `probabilities`, (N, classes) float32.
-The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean`, `std` and
-`values` (which values of pictures with more than 8 bits become black and white, or null): of ONNX the model's own
-metadata, in a pt2 file the extra file metadata.json.
+prepared as the metadata say, RGB in 0..1, then (x - mean) / std by channel. By `fit` it is, resized bilinearly and
+antialiased, crop: the middle square of `crop` pixels, where the shorter side has `resize`; pad: the whole picture, the
+longer side of `crop` pixels, in the middle of a square of the colour `mean`; squash: both sides of `crop` pixels. It
+gives `probabilities`, (N, classes) float32.
+
+The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean`, `std`,
+`values` (which values of pictures with more than 8 bits become black and white, or null) and `fit`: of ONNX the model's
+own metadata, in a pt2 file the extra file metadata.json.
 
 What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001.
 
@@ -56,7 +59,7 @@ def export(model: Path, form: str, output: Path) -> float:
     if output.is_dir() or (output.exists() and output.samefile(model)):
         raise ProjectError(f"{output} is a folder, or the model itself: name another file with --output")
     classifier = Classifier.load(model)
-    squares = draw_squares(classifier.preprocessing.resize)
+    squares = draw_squares(classifier.preprocessing.side)
     images, expected = to_input(squares, classifier.preprocessing), softmax(classifier.logits(squares))
     if form == "onnx":
         from scripts.using.onnx_file import run_onnx as run
@@ -88,7 +91,7 @@ def metadata(file: ModelFile) -> dict[str, str]:
     look = file.preprocessing
     values = asdict(look.values) if look.values else None
     numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std, "values": values}
-    told = {"classes": file.classes, **numbers}
+    told = {"classes": file.classes, **numbers, "fit": look.fit}
     return {"network": file.network} | {key: json.dumps(value) for key, value in told.items()}
 
 

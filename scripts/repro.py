@@ -23,6 +23,7 @@ from stages.ground.files import list_files, read_json
 from stages.ground.params import read_params
 from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
+from stages.statistics.inference import and_balanced
 
 # Seconds of training all layers for each train image in each epoch, val passes and all, on two cores of a faster and
 # of a slower processor; docs/benchmark.md has the faster one's bfloat16.
@@ -99,7 +100,7 @@ def answer(cell: Cell, variant: str) -> str:
     """What was just measured."""
     of = read_json(paths.metrics(cell.model, cell.dataset, variant))
     interval = f"{of['accuracy_low']:.3f} to {of['accuracy_high']:.3f}"
-    return f"{of['mistakes']} of {of['images']} wrong, accuracy {of['accuracy']:.4f} ({interval})"
+    return f"{of['mistakes']} of {of['images']} wrong, accuracy {of['accuracy']:.4f} ({interval}){and_balanced(of)}"
 
 
 def rebuild_all(rebuilding: Rebuilding, params: Params) -> None:

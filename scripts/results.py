@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.ground import paths
 from stages.ground.files import read_json, written_whole
 from stages.settings import load_params
-from stages.statistics.inference import above_chance, described_clean, p_value_text
+from stages.statistics.inference import above_chance, and_balanced, described_clean, p_value_text
 
 README = Path("README.md")
 BEGIN, END = "<!-- results: python -m scripts.results --readme -->\n", "<!-- end of results -->\n"
@@ -66,7 +66,8 @@ def result_rows(model: str, dataset: str) -> list[tuple[str, ...]]:
             p_value = p_value_text(numbers["p_value"]).removeprefix("= ")
             against = (f"{numbers['accuracy_difference']:+.4f}", p_value)
         made = (cell.get("precision", "not recorded"), f"{cell['mistakes']} of {cell['images']}")
-        rows.append((model, dataset, variant, *made, f"{numbers['accuracy']:.4f}", interval, *against))
+        accuracy = f"{numbers['accuracy']:.4f}{and_balanced(numbers)}"
+        rows.append((model, dataset, variant, *made, accuracy, interval, *against))
     return rows
 
 
@@ -103,7 +104,9 @@ def spread_rows(model: str, dataset: str) -> list[tuple[list[str], tuple[str, ..
     path = paths.verdicts(model, dataset)
     rows: list[tuple[list[str], tuple[str, ...]]] = []
     for variant, of in (read_json(path) if path.is_file() else {}).items():
-        numbers = (f"{of['accuracy']:.4f}", f"{of['percentile_2.5']:.3f} to {of['percentile_97.5']:.3f}")
+        spread = f"{of['percentile_2.5']:.3f} to {of['percentile_97.5']:.3f}"
+        balanced = f", balanced {of['balanced_accuracy']:.4f}" if "balanced_accuracy" in of else ""
+        numbers = (f"{of['accuracy']:.4f}{balanced}", spread)
         against = ("baseline", "")
         if "sentence" in of:
             interval = f"{of['difference_low']:+.3f} to {of['difference_high']:+.3f}"

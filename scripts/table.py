@@ -35,7 +35,7 @@ class Run:
     name: str
     state: str  # such as queued; empty: done
     settings: dict[str, Any]  # by dotted keys
-    accuracies: dict[str, float]  # by `MODEL DATASET VARIANT`
+    accuracies: dict[str, float]  # by `MODEL DATASET VARIANT`; balanced ones have a word more
 
     @classmethod
     def of(cls, told: Any, state: str = "") -> "Run":
@@ -46,6 +46,8 @@ class Run:
         for path, of in (data.get("metrics") or {}).items():
             if (match := METRICS.fullmatch(path)) and "accuracy" in ((of or {}).get("data") or {}):
                 accuracies[" ".join(match.groups())] = float(of["data"]["accuracy"])
+                if "class_ratio" in of["data"]:  # classes are unequal
+                    accuracies[f"{' '.join(match.groups())}, balanced"] = float(of["data"]["balanced_accuracy"])
         if told.get("error"):
             state = f"failed: {told['error'].get('msg', '')}"
         return cls(

@@ -286,7 +286,8 @@ def imbalance(places: Iterable[str]) -> str | None:
         return None
     return (
         f"warning: unbalanced classes: {most} has {counts[most]} train images, {least} {counts[least]}. Accuracy"
-        f" then says little of {least}: look at each class's recall, and add images of {least} if you can"
+        f" then says little of {least}: look at each class's recall, add images of {least} if you can, and try"
+        " class_weights: balanced in a variant"
     )
 
 

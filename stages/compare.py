@@ -14,7 +14,7 @@ from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_numbers, read_table, read_typed, write_json, write_table
 from stages.ground.params import load_section
-from stages.statistics.inference import described, described_clean, mcnemar_exact, wilson_interval
+from stages.statistics.inference import OF_UNEQUAL, described, described_clean, mcnemar_exact, wilson_interval
 
 Numbers = dict[str, float]
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
@@ -24,7 +24,7 @@ CURVES = {"split": str, "epoch": int, "loss": float, "accuracy": float}
 
 def main(model: str, dataset: str) -> None:
     variants: dict[str, Any] = load_section("variants", dict[str, Any])
-    metrics = {name: read_numbers(paths.metrics(model, dataset, name), ACCURACY) for name in variants}
+    metrics = {name: read_metrics(model, dataset, name) for name in variants}
     rows = {
         name: read_table(paths.predictions(model, dataset, name), ("file", "label", "prediction")) for name in variants
     }
@@ -42,6 +42,11 @@ def main(model: str, dataset: str) -> None:
         print(f"  {described_clean(numbers)}")
 
 
+def read_metrics(model: str, dataset: str, variant: str) -> Numbers:
+    numbers = read_numbers(paths.metrics(model, dataset, variant), ACCURACY, optional=OF_UNEQUAL)
+    return {key: value for key, value in numbers.items() if key in ACCURACY or "class_ratio" in numbers}
+
+
 def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, str]]]) -> None:
     """McNemar's test is of pairs: both variants' answers to one image."""
     files = {name: [(row["file"], row["label"]) for row in table] for name, table in rows.items()}
@@ -55,7 +60,7 @@ def check_same_images(model: str, dataset: str, rows: dict[str, list[dict[str, s
 
 
 def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[str, Numbers]:
-    """For each variant its accuracy and interval, and against the first its difference and p-value."""
+    """For each variant its metrics, and against the first its difference of accuracy and p-value."""
     baseline, *others = metrics
     comparison = {name: dict(numbers) for name, numbers in metrics.items()}
     for name in others:

@@ -31,7 +31,7 @@ from stages.ground.files import read_numbers, read_typed, written_whole
 from stages.ground.params import load_section
 from stages.pictures.picture import open_picture
 from stages.statistics.calibration import ConfidenceBin
-from stages.statistics.inference import described
+from stages.statistics.inference import OF_UNEQUAL, and_balanced, described
 
 COMPARED = ("accuracy", "accuracy_low", "accuracy_high")
 DIFFERENCE = ("accuracy_difference", "p_value")  # from the first variant
@@ -70,12 +70,12 @@ class Cell:
         return published_accuracies(self.model, self.dataset, trainable)
 
     def metrics(self, variant: str) -> dict[str, float]:
-        return read_numbers(paths.metrics(self.model, self.dataset, variant), METRICS)
+        return read_numbers(paths.metrics(self.model, self.dataset, variant), METRICS, optional=OF_UNEQUAL)
 
     def compared(self, variant: str) -> dict[str, float]:
         keys = COMPARED if variant == next(iter(self.variants)) else (*COMPARED, *DIFFERENCE)
         path = paths.comparison_metrics(self.model, self.dataset)
-        return read_numbers(path, keys, (f"{self.model}-{self.dataset}", variant))
+        return read_numbers(path, keys, (f"{self.model}-{self.dataset}", variant), OF_UNEQUAL)
 
 
 def main(model: str, dataset: str) -> None:
@@ -135,7 +135,7 @@ def to_panel(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Panel 
 def accuracy(cell: Cell) -> Figure:
     metrics = {name: cell.metrics(name) for name in cell.variants}
     accuracies = {
-        name: Accuracy(of["accuracy"], of["accuracy_low"], of["accuracy_high"], int(of["mistakes"]))
+        name: Accuracy(of["accuracy"], of["accuracy_low"], of["accuracy_high"], int(of["mistakes"]), and_balanced(of))
         for name, of in metrics.items()
     }
     return draw_accuracy(title(cell), accuracies, cell.published)

@@ -14,7 +14,6 @@ Out: metrics/MODEL/DATASET/VARIANT.json
 """
 
 from dataclasses import dataclass
-from statistics import fmean
 
 import numpy as np
 
@@ -28,9 +27,9 @@ from stages.models.features import Features
 from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.preprocessing.squares import read_squares
 from stages.statistics.calibration import ConfidenceBin, confidence_bins, expected_calibration_error
-from stages.statistics.inference import wilson_interval
+from stages.statistics.inference import and_balanced, wilson_interval
 from stages.statistics.projection import Projection
-from stages.statistics.scores import score, softmax
+from stages.statistics.scores import are_unequal, balanced_accuracy, class_ratio, score, softmax
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ def main(model: str, dataset: str, variant: str) -> None:
     print(
         f"{model} {dataset} {variant}: {numbers['mistakes']} of {numbers['images']} val images wrong, accuracy"
         f" {numbers['accuracy']:.4f} (95 % interval {numbers['accuracy_low']:.4f} to {numbers['accuracy_high']:.4f})"
+        f"{and_balanced(numbers)}"
     )
 
 
@@ -117,7 +117,8 @@ def measure(answers: Answers) -> dict[str, float]:
     """The numbers of one split.
 
     accuracy_low and accuracy_high bound the 95 % interval of the accuracy; balanced_accuracy is the mean of the
-    classes' recalls; ece is the expected calibration error, in ten bins.
+    classes' recalls; ece is the expected calibration error, in ten bins. class_ratio is there where classes are
+    unequal: whatever shows the accuracy then shows balanced_accuracy beside it.
     """
     loss, accuracy = score(answers.logits, answers.labels)
     count, mistakes = len(answers.labels), int((~answers.right).sum())
@@ -126,7 +127,8 @@ def measure(answers: Answers) -> dict[str, float]:
         "accuracy": accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "balanced_accuracy": fmean(float(answers.right[answers.labels == of].mean()) for of in set(answers.labels)),
+        "balanced_accuracy": balanced_accuracy(answers.right, answers.labels),
+        **({"class_ratio": class_ratio(answers.labels)} if are_unequal(answers.labels) else {}),
         "loss": loss,
         "ece": expected_calibration_error(answers.by_confidence()),
     }

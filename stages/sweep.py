@@ -5,7 +5,7 @@ networks on the first of the folds, where what is hopeless is stopped on the way
 images, with other seeds, and judged by the val images, beside the settings that params.yaml has. What has run is not
 run again.
 
-In:  sweep, study.variants, variants, seed, precision, models.MODEL.resize and .crop, data/DATASET/,
+In:  sweep, study.variants, variants, seed, precision, models.MODEL.resize, .crop and .fit, data/DATASET/,
      weights/MODEL.safetensors, features/MODEL/DATASET.safetensors
 Out: study/MODEL/DATASET/sweep-VARIANT.tsv: of each try its settings (none: those of params.yaml), loss and accuracy on
      train images that were held out
@@ -86,7 +86,7 @@ def judged(winner: Try, recipes: list[tuple[dict[str, Any], Variant]], inside: I
     write_answers(path, answers)
     groups = None if material.embeddings.groups is None else material.embeddings.groups[val]
     of_best, of_present = ([answers[key] for key in of] for of in keys)
-    return confirmed(of_best, of_present, groups)
+    return confirmed(of_best, of_present, groups, material.embeddings.labels[val])
 
 
 def wrong(inside: Inside, recipe: Variant, seed: int, networks: Any) -> np.ndarray:
@@ -104,22 +104,24 @@ def wrong(inside: Inside, recipe: Variant, seed: int, networks: Any) -> np.ndarr
 
 def summary(tries: list[Try], of: Confirmed, cell: str, sweep: Sweep) -> dict[str, Any]:
     winner, before = best(tries), tries[0]
-    numbers = {
+    numbers: dict[str, float | None] = {
         "confirmed_difference": of.difference,
         "confirmed_low": of.low,
         "confirmed_high": of.high,
         "confirmed_accuracy": of.accuracy,
         "confirmed_accuracy_before": of.before,
+        "confirmed_balanced_accuracy": of.balanced,
+        "confirmed_balanced_accuracy_before": of.balanced_before,
         "inside_difference": winner.accuracy - before.accuracy,
         "inside_accuracy": winner.accuracy,
         "inside_accuracy_before": before.accuracy,
     }
     return {
-        "sentence": sentence(of, cell, sweep.variant, winner.shown, len(tries), numbers["inside_difference"]),
+        "sentence": sentence(of, cell, sweep.variant, winner.shown, len(tries), winner.accuracy - before.accuracy),
         "tries": len(tries),
         "stopped": sum(of.stopped for of in tries),
         "seeds": sweep.confirm,
-        **{key: round(number, DIGITS) for key, number in numbers.items()},
+        **{key: round(number, DIGITS) for key, number in numbers.items() if number is not None},
         "settings": winner.settings,
     }
 

@@ -1,6 +1,6 @@
 """Train one variant of a network on a data set.
 
-In:  variants.VARIANT, seed, precision, models.MODEL.resize and .crop, weights/MODEL.safetensors, and
+In:  variants.VARIANT, seed, precision, models.MODEL.resize, .crop and .fit, weights/MODEL.safetensors, and
      features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
 Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/models/model_file.py)
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr

@@ -4,7 +4,7 @@ Each trial draws which of the train and val images train and which validate, and
 committed split and seed. All ways of training are tried on the same splits with the same seeds. The table is added to:
 what it has is not run again, as long as it is of the same settings, images and weights, and its code does the same.
 
-In:  study, variants, seed, precision, models.MODEL.resize and .crop, data/DATASET/, weights/MODEL.safetensors,
+In:  study, variants, seed, precision, models.MODEL.resize, .crop and .fit, data/DATASET/, weights/MODEL.safetensors,
      features/MODEL/DATASET.safetensors
 Out: study/MODEL/DATASET/trials.tsv: variant, images, split, seed, train_images, val_images, mistakes, loss, precision,
      settings, code
@@ -38,7 +38,8 @@ def main(model: str, dataset: str) -> None:
         write_trials(path, kept)
         append_row(paths.seconds(model, dataset), {"variant": name, "seconds": round(took[name], 2)})
         if recipes[name].trainable != "head":
-            print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}, {took[name]:.0f} s", end="")
+            balanced = "" if trial.balanced_accuracy is None else f", balanced {trial.balanced_accuracy:.4f}"
+            print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}{balanced}, {took[name]:.0f} s", end="")
             print(left(took, [name for _, name in missing[done:]]), flush=True)
     write_trials(path, kept)
     for name in recipes:

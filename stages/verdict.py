@@ -17,7 +17,7 @@ from stages.ground.params import load_section
 from stages.statistics.paired import compared
 from stages.statistics.verdict import Verdict, tipping_sentence
 from stages.study.settings import Study
-from stages.study.trials import Trial, accuracies, paired, parts, read_trials
+from stages.study.trials import Trial, accuracies, balanced, paired, parts, read_trials
 
 DIGITS = 4
 
@@ -65,7 +65,7 @@ def tipping(name: str, baseline: str, cell: str, verdicts: dict[str, Numbers]) -
 
 
 def spread(trials: list[Trial], name: str, images: int = 0) -> Numbers:
-    """Of the accuracies of all trials of one way of training."""
+    """Of the accuracies of all trials of one way of training; with the balanced one where classes are unequal."""
     found = list(accuracies(trials, name, images).values())
     low, high = np.quantile(found, [0.025, 0.975])
     numbers = {
@@ -74,6 +74,8 @@ def spread(trials: list[Trial], name: str, images: int = 0) -> Numbers:
         "percentile_2.5": low,
         "percentile_97.5": high,
     }
+    if (of_classes := balanced(trials, name, images)) is not None:
+        numbers["balanced_accuracy"] = of_classes
     return {"trials": len(found), **{key: round(float(number), DIGITS) for key, number in numbers.items()}}
 
 

@@ -210,7 +210,7 @@ def make_small_project(folder: Path, served: Path) -> None:
     write_table(folder / "data/corrections/shapes.tsv", [], CORRECTIONS)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     path, checksum = write_weights(served / "weights", MODEL)
-    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32}}
+    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
     params["downloads"] = {"shapes": {"urls": [archive]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():

@@ -48,7 +48,7 @@ def make_finished() -> None:
     write_manifest(MANIFEST, Path("served/shapes"))
     _, checksum = write_weights(PUBLISHED.parent, MODEL)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params["models"] = {MODEL: {"urls": [str(PUBLISHED)], "sha256": checksum, "resize": 36, "crop": 32}}
+    params["models"] = {MODEL: {"urls": [str(PUBLISHED)], "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
     params["downloads"] = {DATA: {"urls": [str(ARCHIVE)]}}
     params["datasets"] = {DATA: {"manifest": MANIFEST.name}}
     params["variants"] = {"frozen": params["variants"]["frozen"] | {"epochs": 1, "batch_size": 4}}

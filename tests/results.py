@@ -15,12 +15,18 @@ EPOCHS = 3
 IMAGES = 6  # of each class
 
 
-def write_results(model: str, dataset: str, classes: list[str], variants: list[str], wrong: int = 2) -> None:
-    """What the stages write; of each class, variant n calls the first `wrong` + n images the next class."""
+def write_results(
+    model: str, dataset: str, classes: list[str], variants: list[str], wrong: int = 2, images: int | list[int] = IMAGES
+) -> None:
+    """What the stages write; of each class, variant n calls the first `wrong` + n images the next class.
+
+    `images` of each class.
+    """
+    sizes = np.broadcast_to(images, len(classes))
     for number, variant in enumerate(variants):
         cell = (model, dataset, variant)
-        labels = np.arange(len(classes)).repeat(IMAGES)
-        is_wrong = np.tile(np.arange(IMAGES), len(classes)) < wrong + number
+        labels = np.arange(len(classes)).repeat(sizes)
+        is_wrong = np.concatenate([np.arange(size) for size in sizes]) < wrong + number
         logits = 2 * np.eye(len(classes), dtype=np.float32)[(labels + is_wrong) % len(classes)]
         files = [f"val/{classes[label]}/{place}.jpg" for place, label in enumerate(labels)]
         answers = evaluate.Answers(files, labels, logits, logits)

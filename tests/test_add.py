@@ -393,6 +393,7 @@ MOBILENET_V3 = """\
     sha256: "047dcff4" # as far as torchvision gives it
     resize: 256
     crop: 224
+    fit: crop
 """
 
 

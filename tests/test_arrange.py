@@ -133,7 +133,7 @@ def test_a_class_with_few_images_beside_the_others_is_warned_of(
     arrange()
     assert (capsys.readouterr().out.splitlines()[2:]) == warned * [
         "warning: unbalanced classes: ants has 15 train images, dogs 2. Accuracy then says little of dogs: look at each"
-        " class's recall, and add images of dogs if you can"
+        " class's recall, add images of dogs if you can, and try class_weights: balanced in a variant"
     ]
 
 

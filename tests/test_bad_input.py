@@ -33,6 +33,7 @@ TABLES = Path(f"tables/{MODEL}/{DATA}")
 CURVES, LEARNING_CURVE = (Path(f"plots/{MODEL}/{DATA}-{name}.tsv") for name in ("curves", "learning_curve"))
 MISTAKES = TABLES / "frozen-mistakes"
 COMPARISON = Path(f"metrics/{MODEL}/{DATA}.json")
+MODEL_ENTRY = {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 36, "crop": 32, "fit": "crop"}
 ALL_LAYERS = f"train {MODEL} {DATA} all"
 
 
@@ -430,7 +431,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "a crop that the network cannot take": (
         "weights alexnet",
-        settings("models.alexnet", {"urls": ["x"], "sha256": "0" * 8, "resize": 40, "crop": 40}),
+        settings("models.alexnet", MODEL_ENTRY | {"resize": 40, "crop": 40}),
         "params.yaml: models.alexnet.crop: alexnet cannot take 32 images at once of 40 pixels",
     ),
     "one image at a time, of a network with BatchNorm": (
@@ -458,7 +459,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "a last layer that is a Conv": (
         "weights squeezenet1_1",
-        settings("models.squeezenet1_1", {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 36, "crop": 32}),
+        settings("models.squeezenet1_1", MODEL_ENTRY),
         "the last layer of SqueezeNet is classifier.1, a Conv2d; expected a Linear",
     ),
     # what earlier stages made, damaged since

@@ -174,7 +174,8 @@ def test_a_network_that_is_trained_as_a_whole_cannot_be_cut() -> None:
     assert cut(network_of(trained=None)) is None
 
 
-def test_steps_on_kept_activations_are_those_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_steps_on_kept_activations_are_those_on_images(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     ends = []
     for most in (2048, 0):
         monkeypatch.setattr("stages.training.activations.MOST_MIB", most)
@@ -182,7 +183,8 @@ def test_steps_on_kept_activations_are_those_on_images(monkeypatch: pytest.Monke
         network.classifier[0].p = 0.0
         stepped, of = shortened(network, images(), CPU)
         assert isinstance(of, Activations) == (stepped is not network) == (most > 0)
-        fit(network, images(), lambda of: np.zeros((6, 3)), images().labels, recipe(), 0, CPU)
+        unequal = replace(images(), labels=np.array([0, 0, 0, 0, 1, 2]))
+        fit(network, unequal, lambda of: np.zeros((6, 3)), unequal.labels, recipe(class_weights=kind), 0, CPU)
         ends.append(network.state_dict())
     assert all(torch.allclose(ends[0][name].float(), ends[1][name].float(), atol=1e-4) for name in ends[0])
 

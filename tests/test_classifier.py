@@ -152,12 +152,33 @@ def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, t
     _, about = read_tensors(model)
     assert set(about) == {
         "network", "last_layer", "classes", "resize", "crop", "mean", "std", "precision", "backbone", "graph", "crc32",
-        "values",
+        "values", "fit",
     }  # fmt: skip
     loaded = Classifier.load(write(tmp_path / "other.safetensors", model, made_by="another version"))
     assert (loaded.file.network, loaded.classes, loaded.preprocessing, loaded.file.precision) == (
         "resnet18", CLASSES, classifier.preprocessing, "float32"
     )  # fmt: skip
+
+
+def test_a_file_of_before_there_was_fit_is_of_middle_squares(model: Path, tmp_path: Path) -> None:
+    old = Classifier.load(write(tmp_path / "old.safetensors", model, fit=None))
+    assert old.preprocessing.fit == "crop"
+
+
+def test_all_of_a_long_picture_counts_where_the_model_says_so(model: Path, tmp_path: Path) -> None:
+    """Two pictures that differ at their ends: as files and as images, one at a time and together."""
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 400, 3), dtype=np.uint8)
+    ends = np.arange(400)[:, None] % 320 < 80
+    images = [Image.fromarray(of) for of in (pixels, np.where(ends, 255 - pixels, pixels))]
+    for number, image in enumerate(images):
+        image.save(tmp_path / f"{number}.png")
+    files = [str(tmp_path / f"{number}.png") for number in (0, 1)]
+    for fit, alike in (("crop", True), ("pad", False), ("squash", False)):
+        of = Classifier.load(write(tmp_path / f"{fit}.safetensors", model, fit=fit))
+        first, second = (outcome for _, outcome in of.stream(files))
+        assert same(second, first) == alike
+        assert all(same(of(one), first) for one in (images[0], files[0]))
+        assert all(same(of(one), second) for one in (images[1], files[1]))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +196,7 @@ def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, t
         ({"classes": ["a", "a", "b"]}, "two of its classes have one name"),
         ({"resize": 10**9}, "resize: Input should be less than or equal to"),
         ({"resize": 40}, "crop (64) is above resize (40)"),
+        ({"fit": "stretch"}, "fit: Input should be 'crop', 'pad' or 'squash'"),
         ({"mean": "grey"}, "mean: Input should be a valid"),
         ({"std": [0, 1, 1]}, "images cannot be normalized"),
         ({"last_layer": "conv1"}, "its last layer is not one of 3 classes"),

@@ -80,6 +80,7 @@ METADATA = {
     "mean": list(IMAGENET_MEAN),
     "std": list(IMAGENET_STD),
     "values": None,
+    "fit": "crop",
 }
 
 

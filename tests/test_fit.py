@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional as F
 
@@ -63,22 +64,28 @@ def new_layer() -> nn.Linear:
     return nn.Linear(5, 2)
 
 
-def test_history_agrees_with_the_same_steps_taken_by_hand() -> None:
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_history_agrees_with_the_same_steps_taken_by_hand(kind: str) -> None:
     """Ten examples in batches of four: 4, 3 and 3, so a mean over batches would be wrong."""
-    train, val, settings = examples(10), examples(7, seed=1), recipe(**STEP)
-    history = train_on(new_layer(), train, val, settings, 5)
+    train, val, settings = examples(10), examples(7, seed=1), recipe(**STEP, class_weights=kind)
+    train.labels[:4] = 1  # of ten, eight
+    trained = new_layer()
+    history = train_on(trained, train, val, settings, 5)
 
     layer, velocity = new_layer(), {}
+    weights = compute_class_weight("balanced", classes=np.arange(2), y=train.labels) if kind == "balanced" else [1, 1]
+    of_images = torch.tensor(weights, dtype=torch.float32)[torch.from_numpy(train.labels)]
     expected = []
     for epoch, lr in ((1, 0.1), (2, 0.1), (3, 0.01)):
         losses, hits = [], []
         for batch in torch.from_numpy(derived_rng(5, epoch).permutation(10)).split([4, 3, 3]):
             labels = torch.from_numpy(train.labels)[batch]
             each = F.cross_entropy(layer(train.points[batch]), labels, reduction="none")
+            weighted = (each * of_images[batch]).mean()
             losses += each.tolist()
             hits += (layer(train.points[batch]).argmax(1) == labels).tolist()
             for name, (parameter, gradient) in enumerate(
-                zip(layer.parameters(), torch.autograd.grad(each.mean(), [*layer.parameters()]), strict=True)
+                zip(layer.parameters(), torch.autograd.grad(weighted, [*layer.parameters()]), strict=True)
             ):
                 step = gradient + 0.01 * parameter.detach()
                 velocity[name] = 0.9 * velocity[name] + step if name in velocity else step
@@ -92,6 +99,7 @@ def test_history_agrees_with_the_same_steps_taken_by_hand() -> None:
         assert (row["epoch"], row["loss"], row["accuracy"], row["lr"]) == pytest.approx(
             (right[0], *right[2:]), abs=1e-6
         )
+    assert torch.allclose(trained.weight, layer.weight, atol=1e-6)
 
 
 def test_the_last_epochs_weights_are_kept_and_on_demand_the_best() -> None:

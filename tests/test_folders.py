@@ -136,6 +136,17 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(range(256))
 ROWS = "".join(f"{n:04}x,{'cat' if n % 2 else 'dog'}\n" for n in range(10))
 NUMBERED = several(".", count=10, name="{:04}x.png")
+LOSE_HALF = "lose more than half to the middle square, all that a network with fit: crop sees"
+LONG = [
+    put(place, encoded(rng.integers(0, 256, (8, 40, 3), np.uint8)))
+    for place in (*(f"dogs/{number}.png" for number in range(5)), "cats/0.png", "cats/1.png")
+]
+
+
+def pad_at(keys: str) -> str:
+    said = "the middle square is 20% of the median picture, and all that is seen of it"
+    return f"note: {said}: set {keys} in params.yaml to pad, which shows the rest as well"
+
 
 CASES: dict[str, Case] = {
     # splits and classes
@@ -696,7 +707,22 @@ CASES: dict[str, Case] = {
             put("dogs/0.png", encoded(rng.integers(0, 256, (8, 40, 3), np.uint8))),
             put("dogs/1.png", encoded(rng.integers(0, 256, (8, 16, 3), np.uint8))),
         ),
-        ["note: 1 pictures lose more than half to the middle square, which is all that a network sees: .*/dogs/0.png"],
+        [f"note: 1 pictures {LOSE_HALF}: .*/dogs/0.png"],
+        TWO,
+    ),
+    "long pictures, most of them": Case(
+        (CATS_DOGS, *LONG),
+        [f"note: 7 pictures {LOSE_HALF}: .*", pad_at("models.mobilenet_v2.fit, models.resnet18.fit")],
+        TWO,
+    ),
+    "long pictures, which some networks see whole": Case(
+        (CATS_DOGS, *LONG, params(lambda text: text.replace("fit: crop", "fit: pad", 1))),
+        [f"note: 7 pictures {LOSE_HALF}: .*", pad_at("models.resnet18.fit")],
+        TWO,
+    ),
+    "long pictures, which all networks see whole": Case(
+        (CATS_DOGS, *LONG, params(lambda text: text.replace("fit: crop", "fit: squash"))),
+        [f"note: 7 pictures {LOSE_HALF}: .*"],
         TWO,
     ),
     "pages": Case(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional as F
 
@@ -24,7 +25,7 @@ def recipe(**changes: object) -> Variant:
 
 def embeddings(count: int, seed: int) -> Embeddings:
     rng = np.random.default_rng(seed)
-    labels = np.arange(count) % CLASSES
+    labels = np.minimum(np.arange(count) % 5, CLASSES - 1)  # of which the last has three times as many
     return Embeddings((rng.standard_normal((count, WIDTH)) + labels[:, None] / 3).astype(np.float32), labels)
 
 
@@ -33,6 +34,9 @@ def trained_in_torch(first: Head, train: Embeddings, val: Embeddings, how: Varia
     layer = nn.Linear(WIDTH, CLASSES)
     layer.load_state_dict({"weight": torch.from_numpy(first.weight), "bias": torch.from_numpy(first.bias)})
     sgd = torch.optim.SGD(layer.parameters(), how.lr, how.momentum, weight_decay=how.weight_decay)
+    weights = np.ones(CLASSES)
+    if how.class_weights == "balanced":
+        weights = compute_class_weight("balanced", classes=np.arange(CLASSES), y=train.labels)
     history = []
     for epoch in range(1, how.epochs + 1):
         sgd.param_groups[0]["lr"] = how.lr_in(epoch)
@@ -40,9 +44,10 @@ def trained_in_torch(first: Head, train: Embeddings, val: Embeddings, how: Varia
         for batch in how.batches(len(train.labels), seed, epoch):
             labels = torch.from_numpy(train.labels[batch])
             logits = layer(torch.from_numpy(train.embeddings[batch]))
-            loss = F.cross_entropy(logits, labels)
+            each = F.cross_entropy(logits, labels, reduction="none")
+            loss = each.mean()
             sgd.zero_grad()
-            loss.backward()
+            (each * torch.from_numpy(weights)[labels].float()).mean().backward()
             sgd.step()
             loss_sum, right = loss_sum + loss.item() * len(batch), right + (logits.argmax(1) == labels).sum().item()
         history.append((loss_sum / len(train.labels), right / len(train.labels)))
@@ -53,7 +58,9 @@ def trained_in_torch(first: Head, train: Embeddings, val: Embeddings, how: Varia
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"momentum": 0, "weight_decay": 0}, {"batch_size": 50}], ids=["all", "plain", "one batch an epoch"]
+    "changes",
+    [{}, {"momentum": 0, "weight_decay": 0}, {"batch_size": 50}, {"class_weights": "balanced"}],
+    ids=["all", "plain", "one batch an epoch", "weighted"],
 )
 def test_it_is_what_torch_trains(changes: dict[str, float]) -> None:
     how, first = recipe(**changes), Head.drawn(WIDTH, CLASSES, 3)
@@ -70,6 +77,18 @@ def test_it_is_what_torch_trains(changes: dict[str, float]) -> None:
         assert (row["loss"], row["accuracy"]) == pytest.approx((loss, accuracy), abs=1e-5)
         assert row["lr"] == how.lr_in(row["epoch"])
     assert not np.allclose(head.weight, first.weight, atol=0.01), "or nothing was trained"
+
+
+def test_weights_help_the_small_class_and_the_loss_that_is_shown_has_none() -> None:
+    first, train = Head.drawn(WIDTH, CLASSES, 3), embeddings(50, 1)
+    recalls, losses = {}, {}
+    for kind in ("none", "balanced"):
+        head, history = fit_head(first, train, train, recipe(class_weights=kind, epochs=20, batch_size=50), 7)
+        right = head.logits(train.embeddings).argmax(1) == train.labels
+        recalls[kind], losses[kind] = [right[train.labels == of].mean() for of in (0, 2)], history[0]["loss"]
+    assert recalls["balanced"][0] > recalls["none"][0]
+    assert recalls["balanced"][1] < recalls["none"][1]
+    assert losses["none"] == losses["balanced"] == pytest.approx(score(first.logits(train.embeddings), train.labels)[0])
 
 
 def test_the_head_that_it_begins_with_stays_as_it_was_and_the_seed_orders_the_images() -> None:

@@ -41,6 +41,34 @@ def test_input_is_that_of_resize_center_crop_and_normalize(tmp_path: Path, size:
     assert np.allclose(to_input(read_square(path, LOOK)[None], LOOK)[0], expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(("height", "width"), [(40, 200), (200, 40), (61, 60), (5, 250)])
+def test_padded_all_of_a_picture_is_in_the_middle_of_what_is_nothing_to_the_network(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    path, look = save_noise(tmp_path / "a.png", height, width), Preprocessing(48, 40, fit="pad")
+    square = read_square(path, look)
+    size = (round(40 * width / max(height, width)), round(40 * height / max(height, width)))
+    resized = np.asarray(Image.open(path).resize(size, Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    top, left = (40 - size[1]) // 2, (40 - size[0]) // 2
+    inner = (slice(None), slice(top, top + size[1]), slice(left, left + size[0]))
+    assert square.shape == (3, 40, 40)
+    assert np.array_equal(square[inner], resized)
+    margin = np.ones((3, 40, 40), bool)
+    margin[inner] = False
+    seen = to_input(square[None], look)[0]
+    assert np.abs(seen[margin]).max() < 0.01
+    assert np.abs(seen[~margin]).max() > 0.5
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 200), (200, 40), (33, 34)])
+def test_squashed_all_of_a_picture_is_the_square(tmp_path: Path, height: int, width: int) -> None:
+    path, look = save_noise(tmp_path / "a.png", height, width), Preprocessing(48, 40, fit="squash")
+    expected = transforms.Compose(
+        [transforms.Resize((40, 40)), transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )(Image.open(path))
+    assert np.allclose(to_input(read_square(path, look)[None], look)[0], expected.numpy(), atol=1e-5)
+
+
 def test_files_are_those_of_torchvisions_image_folder(tmp_path: Path) -> None:
     draw_split(tmp_path, 12)
     listed, expected = list_split(tmp_path), datasets.ImageFolder(str(tmp_path))

@@ -90,8 +90,12 @@ def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> 
     identity = again.identity(look)
     others = [
         again.identity(Preprocessing(40, 33)),
+        again.identity(Preprocessing(40, 32, fit="pad")),
+        again.identity(Preprocessing(40, 32, fit="squash")),
         Pretrained("resnet18", "fc", 512, graph, TENSORS | {"b": TENSORS["b"] + 1}).identity(look),
         Pretrained("resnet34", "fc", 512, graph, TENSORS).identity(look),
     ]
     assert identity == pretrained.identity(look)
     assert identity not in others
+    assert len(set(others)) == len(others)
+    assert identity.endswith("(resize=40, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), values=None)")

@@ -33,7 +33,7 @@ def settings() -> dict:
     return {
         "seed": 0,
         "precision": "bfloat16",
-        "models": {"resnet18": {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 256, "crop": 224}},
+        "models": {"resnet18": {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 256, "crop": 224, "fit": "crop"}},
         "downloads": {"shapes": {"urls": ["shapes.zip"]}},
         "datasets": {"shapes": {"manifest": "shapes.sha256"}, "mine": {}},
         "variants": {
@@ -122,7 +122,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         ),
         (
             "models.vit_b_32",
-            {"urls": ["a.pth"], "sha256": "0" * 8, "resize": 256, "crop": 192},
+            {"urls": ["a.pth"], "sha256": "0" * 8, "resize": 256, "crop": 192, "fit": "crop"},
             "the whole file: models.vit_b_32.crop must be 224, the only one vit_b_32 takes; received 192",
         ),
         (
@@ -139,6 +139,12 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "models.resnet18.crop",
             16,
             "models.resnet18.crop: Input should be greater than or equal to 32; received 16",
+        ),
+        ("models.resnet18.fit", GONE, "models.resnet18.fit: missing"),
+        (
+            "models.resnet18.fit",
+            "stretch",
+            "models.resnet18.fit: Input should be 'crop', 'pad' or 'squash'; received 'stretch'",
         ),
         ("models.resnet18.crop", 300, "models.resnet18: crop must not be above resize (256); received 300"),
         (
@@ -188,6 +194,11 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         ),
         ("variants.unfrozen.augment.flip", GONE, "variants.unfrozen.augment.flip: missing"),
         (
+            "variants.frozen.class_weights",
+            {"ants": 2},
+            "variants.frozen.class_weights: Input should be 'none' or 'balanced'; received {'ants': 2}",
+        ),
+        (
             "variants.frozen.augment",
             {"min_scale": 1, "flip": True},
             "variants.frozen: augment needs trainable: all or last_N; a frozen network's features are computed once",
@@ -235,7 +246,7 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         (
             "variants.probe",
             {"trainable": "head", "solver": "newton", "lrr": 1},
-            "variants.probe.lrr: unknown key; allowed: trainable, solver",
+            "variants.probe.lrr: unknown key; allowed: trainable, solver, class_weights",
         ),
         (
             "variants.unfrozen",
@@ -308,9 +319,12 @@ def test_an_unknown_key_is_answered_with_the_known_ones(in_folder: Path, key: st
     [
         ("variants.frozen.learning_rate", "lr"),
         ("variants.frozen.freeze", "trainable"),
+        ("variants.frozen.class_weight", "class_weights"),
+        ("variants.frozen.weighted_loss", "class_weights"),
         ("variants.frozen.gamma", "step_factor"),
         ("datasets.mine.val_split", "val_fraction"),
         ("models.resnet18.img_size", "crop"),
+        ("models.resnet18.letterbox", "fit"),
         ("models.resnet18.hash", "sha256"),
     ],
 )

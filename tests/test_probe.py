@@ -7,9 +7,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from stages.ground.errors import ProjectError
+from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
-from stages.heads.probe import BIAS_INPUT, PENALTIES, Reduced, fit_probe, optimum, path
-from stages.statistics.scores import score
+from stages.heads.probe import BIAS_INPUT, PENALTIES, Reduced, fit_probe, fold_losses, optimum, path
+from stages.recipes.variant import Probe
+from stages.recipes.weights import class_weights
+from stages.statistics.scores import cross_entropy, score
 
 
 def drawn(count: int, width: int, classes: int = 3, seed: int = 0, apart: float = 1.0) -> Embeddings:
@@ -26,11 +29,18 @@ def inputs_of(embeddings: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("count", "width"), [(60, 200), (200, 12)], ids=["fewer images than numbers", "more"])
-@pytest.mark.parametrize("penalty", [0.1, 0.00316, 1e-05])
-def test_the_layer_is_the_optimum_that_scikit_learn_finds(count: int, width: int, penalty: float) -> None:
+@pytest.mark.parametrize(
+    ("penalty", "kind"), [(0.1, "none"), (0.00316, "none"), (1e-05, "none"), (0.1, "balanced"), (0.00316, "balanced")]
+)
+def test_the_layer_is_the_optimum_that_scikit_learn_finds(count: int, width: int, penalty: float, kind: str) -> None:
     train, new = drawn(count, width), drawn(50, width, seed=1)
-    head = next(layer.head for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty == penalty)
-    theirs = LogisticRegression(C=1 / (penalty * count), tol=1e-8, max_iter=10_000, fit_intercept=False)
+    train.labels[::6] = 1  # of the other two classes, one has half as many
+    layers = path(Reduced.of(train.embeddings), train.labels, 3, kind)
+    head = next(layer.head for layer in layers if layer.penalty == penalty)
+    weights = "balanced" if kind == "balanced" else None
+    theirs = LogisticRegression(
+        C=1 / (penalty * count), tol=1e-8, max_iter=10_000, fit_intercept=False, class_weight=weights
+    )
     theirs.fit(inputs_of(train.embeddings), train.labels)
     mean_length = np.linalg.norm(train.embeddings.astype(float), axis=1).mean()
     new_inputs = np.column_stack((new.embeddings / mean_length, np.full(len(new.labels), BIAS_INPUT)))
@@ -39,6 +49,28 @@ def test_the_layer_is_the_optimum_that_scikit_learn_finds(count: int, width: int
     assert ours - ours.mean(1, keepdims=True) == pytest.approx(
         expected - expected.mean(1, keepdims=True), rel=2e-3, abs=2e-3
     )
+
+
+def test_weights_count_where_the_penalty_is_chosen_as_well() -> None:
+    train = drawn(60, 20, apart=0.3)
+    few = train.part((train.labels > 0) | (np.arange(60) < 30))
+    held_out = np.arange(len(few.labels)) % 5 == 0
+    plain, weighted = (fold_losses(few, held_out, kind)[0] for kind in ("none", "balanced"))
+    of_class = class_weights("balanced", few.labels)[few.labels[held_out]]
+    layers = path(Reduced.of(few.part(~held_out).embeddings), few.part(~held_out).labels, 3, "balanced")
+    of_images = cross_entropy(next(layers).head.logits(few.part(held_out).embeddings), few.labels[held_out])
+    assert weighted == pytest.approx(of_images * of_class)
+    assert not np.allclose(weighted, plain)
+    assert fit_probe(few, 0, "balanced")[0].weight != pytest.approx(fit_probe(few, 0)[0].weight)
+
+
+def test_a_recipe_says_the_class_weights_and_the_loss_that_is_shown_has_none() -> None:
+    train = drawn(60, 20, apart=0.3)
+    few = train.part((train.labels > 0) | (np.arange(60) < 30))
+    recipe = Probe(trainable="head", solver="newton", class_weights="balanced")
+    head, history = fit_last_layer(recipe, few, train, 0)
+    assert np.array_equal(head.weight, fit_probe(few, 0, "balanced")[0].weight)
+    assert history[0]["loss"] == score(head.logits(few.embeddings), few.labels)[0]
 
 
 def test_fewer_dimensions_lose_nothing() -> None:
@@ -105,7 +137,7 @@ def test_few_groups_are_fewer_folds() -> None:
 def test_warm_starts_change_nothing_but_the_time() -> None:
     train = drawn(60, 20)
     points = Reduced.of(train.embeddings).points
-    cold = optimum(points, train.labels, PENALTIES[6], np.zeros((3, points.shape[1])))
+    cold = optimum(points, train.labels, np.ones(60), PENALTIES[6], np.zeros((3, points.shape[1])))
     *_, warm = [layer for layer in path(Reduced.of(train.embeddings), train.labels, 3) if layer.penalty >= PENALTIES[6]]
     head = Reduced.of(train.embeddings).head(cold)
     assert warm.head.logits(train.embeddings) == pytest.approx(head.logits(train.embeddings), abs=1e-2)

@@ -36,15 +36,17 @@ def project(small_project: Project) -> Iterator[Project]:
 def test_first_run_makes_exactly_these_files(project: Project) -> None:
     cells = [f"{CELL}/{variant}" for variant in VARIANTS]
     made = project.files("metrics", "plots", "features", "models", "tables", "weights")
-    assert {name for name in made if not re.search(r"-mistakes/\d+(-heat)?\.png$", name)} == {
+    assert {name for name in made if not re.search(r"(-mistakes/\d+(-heat)?|/audit/\d+(-partner)?)\.png$", name)} == {
         *(f"metrics/{cell}.json" for cell in cells),
         *(f"plots/{cell}/{name}.tsv" for cell in cells for name in ("history", "predictions", "recall")),
         *(f"tables/{cell}-{name}" for cell in cells for name in TABLES),
         f"tables/{CELL}/embeddings.tsv",
+        f"tables/{CELL}/audit/audit.tsv",
         *(f"plots/{CELL}-figures/{name}.png" for name in FIGURES),
         *(f"plots/{CELL}-figures/{variant}/{name}.png" for variant in VARIANTS for name in FIGURES_OF_VARIANT),
         *(f"models/{cell}.safetensors" for cell in cells),
         f"metrics/{CELL}.json",
+        f"metrics/{CELL}-audit.json",
         *(f"plots/{CELL}-{name}.tsv" for name in ("curves", "learning_curve")),
         f"features/{CELL}.safetensors",
         f"weights/{MODEL}.safetensors",
@@ -54,7 +56,7 @@ def test_first_run_makes_exactly_these_files(project: Project) -> None:
 
 
 TABLES = ("confidence.tsv", "embeddings.tsv", "mistakes/mistakes.tsv")
-FIGURES = ("accuracy", "comparison", "embeddings", "learning_curve")
+FIGURES = ("accuracy", "audit", "comparison", "embeddings", "learning_curve")
 FIGURES_OF_VARIANT = ("embeddings", "mistakes", "reliability")
 
 
@@ -63,6 +65,8 @@ def test_git_sees_results_and_no_data(project: Project) -> None:
     tracked = project.run("git", "ls-files", *folders).splitlines()
     assert {name.split("/")[0] for name in tracked} == {"metrics", "plots", "data"}
     assert [name for name in tracked if name.startswith("data/")] == [
+        "data/corrections/README.md",
+        "data/corrections/shapes.tsv",
         "data/embedded/shapes.zip",
         "data/manifests/shapes.sha256",
     ]
@@ -106,11 +110,15 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
                 f"weights@{MODEL}",
             ],
         ),
+        (
+            lambda params: params["models"][MODEL].update(fit="pad"),
+            [f"features@{MODEL}-shapes", *(f"train@{MODEL}-shapes-{variant}" for variant in VARIANTS)],
+        ),
         (lambda params: params["models"][MODEL].update(urls=["elsewhere.pth"]), [f"weights@{MODEL}"]),
         (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
         (
             lambda params: params["models"].update(resnet34=params["models"][MODEL]),
-            ["compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"],
+            ["audit", "compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"],
         ),
         (
             lambda params: params["variants"].update(slow=params["variants"]["frozen"]),
@@ -120,13 +128,13 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
             ],
         ),
     ],
-    ids=["seed", "draws", "crop", "urls", "runtime", "model", "variant"],
+    ids=["seed", "draws", "crop", "fit", "urls", "runtime", "model", "variant"],
 )
 def test_a_change_concerns_only_what_depends_on_it(project: Project, change, stages: list[str]) -> None:
     """By `dvc status`: the stages whose own inputs changed; those that follow them are left out."""
     project.edit_params(change)
     changed = changed_stages(project)
-    if stages == ["compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"]:
+    if stages == ["audit", "compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"]:
         assert all("resnet34" in name for name in changed)
         assert sorted({name.partition("@")[0] for name in changed}) == stages
     else:

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from scripts.sweep import report
 from stages.ground import paths
 from stages.ground.errors import DivergedError, ProjectError
 from stages.ground.files import read_json, read_table
+from stages.heads.linear import Embeddings
 from stages.recipes.variant import Variant
 from stages.search.confirmed import Confirmed, confirmed, sentence
 from stages.search.inside import HopelessError, Inside, _watching
@@ -91,6 +93,7 @@ def test_between_whole_numbers_are_whole_numbers() -> None:
         ({"settings": {"lr": [-1.0]}}, "params.yaml: sweep.settings: lr: Input should be greater than 0"),
         ({"settings": {"rate": [1.0]}}, "sweep.settings: rate: no setting of frozen; it has: trainable, epochs"),
         ({"settings": {"select": ["best"]}}, "settings: select: the images that judge must not choose the epoch"),
+        ({"settings": {"class_weights": ["none", "balanced"]}}, "settings: class_weights: tries of other weights"),
         ({"settings": {"trainable": ["head", "all"]}}, "sweep them one after the other"),
         ({"settings": {"blend": [0.5]}}, "sweep.settings: blend: blend: only with trainable: all or last_N"),
         ({"settings": {"batch_size": [40]}}, "batch_size 40 is more than the 4 train images"),
@@ -143,6 +146,21 @@ def test_no_val_image_has_a_say_in_which_settings_are_best(project: Path, monkey
     assert all(known | held_out == train and not known & held_out for known, held_out in inside)
     assert all(of == (train, val) for of in outside)
     assert len(outside) in (2, 4)  # two seeds of the best and of the present settings, which may be the same
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("none", 0.5133), ("balanced", 0.8133)])
+def test_the_loss_of_a_try_is_weighted_as_its_training_is(kind: str, loss: float) -> None:
+    """Eight in ten are of the class that all answers name, with a loss of 0.3133 and, of the others, 1.3133."""
+    labels = np.arange(20) % 5 // 4
+    material = SimpleNamespace(
+        embeddings=Embeddings(np.zeros((20, 2), np.float32), labels),
+        seed=0,
+        pool=SimpleNamespace(split=lambda _: (np.arange(20), np.arange(0))),
+        logits=lambda name, recipe, known, asked, *_: (np.tile(np.float32([1, 0]), (len(asked), 1)), "float32"),
+    )
+    recipe = Variant.model_validate(UNFROZEN | {"trainable": "head", "class_weights": kind})
+    losses, right = Inside(material, "frozen", 2)._held_out(recipe, [], {})
+    assert (losses.mean(), right.mean()) == pytest.approx((loss, 0.8), abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["frozen", "unfrozen"])
@@ -294,8 +312,18 @@ def test_of_one_group_nothing_is_known() -> None:
 def test_what_was_confirmed_is_the_mean_over_seeds() -> None:
     right, wrong = np.zeros(4, bool), np.ones(4, bool)
     half = np.array([True, True, False, False])
-    of = confirmed([right, half], [wrong, half], None)
+    of = confirmed([right, half], [wrong, half], None, np.arange(len(right)) % 2)
     assert (of.accuracy, of.before, of.difference) == (0.75, 0.25, 0.5)
+
+
+def test_where_classes_are_unequal_their_mean_recall_is_confirmed_too() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    best, before = labels == 2, labels == 1  # nothing is wrong, and all of the small class
+    of = confirmed([best, best], [best, before], None, labels)
+    assert (of.accuracy, of.before, of.balanced, of.balanced_before) == (1, 0.875, 1, 0.75)
+    told = sentence(of, "net on set", "frozen", "lr 1", 100, 0.07)
+    assert re.search(r"\(95 % interval \S+ to \S+; \+25\.0 of balanced accuracy\); inside", told)
+    assert "balanced" not in sentence(confirmed([best], [before], None, np.arange(8) % 2), "", "frozen", "lr 1", 9, 0)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from stages import features, train
 from stages.ground import paths
 from stages.ground.files import read_table
 from stages.ground.runtime import Runtime
+from stages.heads.fit import start_layer
 from stages.heads.linear import Embeddings
 from stages.models.classifier import Classifier
 from stages.models.model_file import ModelFile
@@ -291,6 +292,41 @@ def test_shares_go_from_the_start_to_the_trained_network(
     compute = Compute(torch.device("cpu"), "float32")
     images, embeddings = Images(points, labels, LOOK), Embeddings(points, labels)
     assert whole.chosen_share(Variant.model_validate(AUTO), images, None, embeddings, 0, compute) == chosen
+
+
+@pytest.mark.parametrize(("kind", "chosen"), [("none", 0), ("balanced", 1)])
+def test_the_blend_is_chosen_with_the_class_weights_of_training(
+    monkeypatch: pytest.MonkeyPatch, kind: str, chosen: float
+) -> None:
+    """What training gains is of the small class, and what it loses of the large one."""
+    labels = np.arange(400) % 4 // 3  # 300 and 100
+    losses = {0: np.array([1, 2]), 0.25: np.array([9, 9]), 0.5: np.array([9, 9]), 1: np.array([1.2, 1.45])}
+    monkeypatch.setattr(whole, "trained", lambda *_, **__: (nn.Linear(2, 2), []))
+    monkeypatch.setattr(whole, "with_last_layer", lambda *_: nn.Linear(2, 2))
+    monkeypatch.setattr(whole, "Validation", Look)
+    monkeypatch.setattr(whole, "blend", lambda _, __, share: setattr(Look, "share", share))
+    monkeypatch.setattr(whole, "cross_entropy", lambda share, of: losses[share][of])
+    points = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
+    images, compute = Images(points, labels, LOOK), Compute(torch.device("cpu"), "float32")
+    recipe = Variant.model_validate(AUTO | {"class_weights": kind})
+    assert whole.chosen_share(recipe, images, None, Embeddings(points, labels), 0, compute) == chosen
+
+
+def test_a_probe_to_start_from_has_the_recipes_class_weights_and_other_settings_their_own() -> None:
+    labels = np.arange(60) % 6 // 5
+    points = (np.random.default_rng(0).normal(size=(60, 3)) + labels[:, None]).astype(np.float32)
+    head = {"trainable": "head", "epochs": 2, "batch_size": 4, "lr": 0.1, "momentum": 0, "weight_decay": 0}
+    settings = head | {"schedule": "linear"}
+
+    def start(**changes: object) -> np.ndarray:
+        recipe = Variant.model_validate(AUTO | changes)
+        return start_layer(recipe, Embeddings(points, labels), 0).weight
+
+    plain, weighted = start(), start(class_weights="balanced")
+    assert not np.allclose(plain, weighted)
+    own = start(start=settings), start(start=settings, class_weights="balanced")
+    assert np.array_equal(*own)
+    assert not np.allclose(own[0], start(start=settings | {"class_weights": "balanced"}))
 
 
 @pytest.mark.parametrize(("ahead", "chosen"), [(1.5, 0), (2.5, 1)])

@@ -43,7 +43,7 @@ def save(content: object, name: str = "published.pth") -> Path:
 def write_params(model: str, urls: list[Path], checksum: str) -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     urls_as_text = [str(url) for url in urls]
-    params["models"] = {model: {"urls": urls_as_text, "sha256": checksum, "resize": 36, "crop": 32}}
+    params["models"] = {model: {"urls": urls_as_text, "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 

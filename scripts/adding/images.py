@@ -74,7 +74,7 @@ def add_images(
                 pictures = {place: examined[path] for place, path in plan.items()}
                 if not allow_duplicates:
                     check_leaks(part, pictures, "add them with --allow-duplicates")
-                lines = [*survey(name, pictures, params.variants), torn_groups(group_names(settings, plan, part)) or ""]
+                lines = [*survey(name, pictures, params), torn_groups(group_names(settings, plan, part)) or ""]
         versioned = version(raw)
         written = yaml.safe_dump(entry, allow_unicode=True, width=1000).splitlines()
         add_entry("datasets", [f"{name}:", *(f"  {line}" for line in written)] if entry else [f"{name}: {{}}"])

@@ -59,6 +59,7 @@ def entry(name: str) -> tuple[list[str], list[str]]:
         f'  sha256: "{digits[1]}" # as far as torchvision gives it',
         f"  resize: {transforms.resize_size[0]}",
         f"  crop: {transforms.crop_size[0]}",
+        "  fit: crop",
     ]
     if transforms.interpolation == InterpolationMode.BILINEAR:
         return lines, []

@@ -1,17 +1,21 @@
 """What is said of images that are put in: what there is, and what speaks against trusting a result on them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from statistics import median
 
 from stages.arrange import imbalance, summary
 from stages.ground.errors import some
+from stages.ground.params import PARAMS_FILE
+from stages.networks.settings import Model
 from stages.pictures.difference_hash import near_copies
-from stages.pictures.examined import Examined, remarks, shared_values
-from stages.recipes.variant import Probe, Variant
+from stages.pictures.examined import LOST, Examined, remarks, shared_values
+from stages.recipes.variant import Variant
+from stages.settings import Params
 from stages.statistics.inference import wilson_interval
 
 
-def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Variant | Probe]) -> Iterator[str]:
+def survey(dataset: str, pictures: dict[str, Examined], params: Params) -> Iterator[str]:
     """Lines on the images at these places, as arrange takes them: "SPLIT/CLASS/FILE"."""
     classes = {place.split("/")[1] for place in pictures}
     yield f"{len(pictures)} images of {len(classes)} classes; data/{dataset} will be:"
@@ -22,16 +26,30 @@ def survey(dataset: str, pictures: dict[str, Examined], variants: dict[str, Vari
     yield from copies({place: of.sha256 for place, of in pictures.items()})
     yield from nearly_the_same(pictures)
     yield from remarks(pictures, shared_values(pictures))
+    if advice := fitting(pictures, params.models):
+        yield advice
     yield trust(sum(place.startswith("val/") for place in pictures))
     if warning := imbalance(pictures):
         yield warning
     train = sum(place.startswith("train/") for place in pictures)
-    for name, variant in variants.items():
+    for name, variant in params.variants.items():
         if isinstance(variant, Variant) and train < variant.batch_size:
             yield (
                 f"warning: {train} train images are fewer than variants.{name}.batch_size ({variant.batch_size}) in"
                 " params.yaml, and would be refused: lower that, or add images"
             )
+
+
+def fitting(pictures: Mapping[str, Examined], models: Mapping[str, Model]) -> str | None:
+    """What to set, where the middle square shows less than half of the median picture, and so of most."""
+    cropping = ", ".join(f"models.{name}.fit" for name, of in models.items() if of.fit == "crop")
+    shown = median(min(of.size) / max(of.size) for of in pictures.values())
+    if shown >= 1 / LOST or not cropping:
+        return None
+    return (
+        f"note: the middle square is {shown:.0%} of the median picture, and all that is seen of it: set {cropping} in"
+        f" {PARAMS_FILE} to pad, which shows the rest as well"
+    )
 
 
 def copies(digests: dict[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from stages.figures.mistakes import draw_heat, enlarged
 from stages.models.classifier import Classifier
 from stages.pictures.picture import decoders, read_picture
 from stages.preprocessing.inputs import middle_crop
-from stages.preprocessing.squares import middle_square
+from stages.preprocessing.squares import to_square
 
 Look = Callable[[np.ndarray, int], np.ndarray | None]
 
@@ -27,7 +27,7 @@ def explain(classifier: Classifier, look: Look, file: bytes) -> dict[str, object
     with decoders(1):
         picture = read_picture(io.BytesIO(file), "the file", classifier.preprocessing.values)
     prediction, preprocessing = classifier(picture), classifier.preprocessing
-    square = middle_square(picture, preprocessing.resize)
+    square = to_square(picture, preprocessing)
     seen = middle_crop(square[None], preprocessing.crop)[0].transpose(1, 2, 0)
     heat = look(square, classifier.classes.index(prediction.label))
     return {

@@ -17,6 +17,7 @@ class Accuracy:
     low: float
     high: float
     mistakes: int
+    also: str = ""  # what follows it
 
 
 def draw_accuracy(title: str, variants: Mapping[str, Accuracy], published: Mapping[str, float] | None = None) -> Figure:
@@ -41,7 +42,8 @@ def draw_accuracy(title: str, variants: Mapping[str, Accuracy], published: Mappi
             capsize=4,
             linewidth=2,
         )
-        numbers = f"{accuracy.value:.4f} ({accuracy.low:.3f} to {accuracy.high:.3f}), {accuracy.mistakes} wrong"
+        interval = f"{accuracy.low:.3f} to {accuracy.high:.3f}"
+        numbers = f"{accuracy.value:.4f} ({interval}), {accuracy.mistakes} wrong{accuracy.also}"
         place = axes.get_yaxis_transform()  # x in widths of the axes, y in data
         axes.text(1.02, row, numbers, transform=place, va="center", fontsize=9)
         if variant in published:

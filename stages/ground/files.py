@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,11 @@ def read_json(path: Path) -> Any:
         raise ProjectError(f"{path}: not valid JSON ({error}); run dvc repro") from error
 
 
-def read_numbers(path: Path, keys: Iterable[str], under: Iterable[str] = ()) -> dict[str, float]:
-    """The numbers at `keys` of the object that a file of `write_json` has below the keys `under`.
+def read_numbers(
+    path: Path, keys: Iterable[str], under: Iterable[str] = (), optional: Collection[str] = ()
+) -> dict[str, float]:
+    """The numbers at `keys` of the object that a file of `write_json` has below the keys `under`, and those of
+    `optional` that are there.
 
     Raises:
         ProjectError: one is not there, or no number.
@@ -95,7 +98,8 @@ def read_numbers(path: Path, keys: Iterable[str], under: Iterable[str] = ()) -> 
     found = read_json(path)
     for key in under:
         found = _value(found, key, path)
-    numbers = {key: _value(found, key, path) for key in keys}
+    there = [key for key in optional if isinstance(found, dict) and key in found]
+    numbers = {key: _value(found, key, path) for key in (*keys, *there)}
     for key, value in numbers.items():
         if type(value) not in (int, float) or not math.isfinite(value):
             raise ProjectError(f"{path}: {key}: expected a number, received {value!r}; run dvc repro")
@@ -128,7 +132,7 @@ def read_table(
 
 
 def read_typed(
-    path: Path, columns: Mapping[str, type], may_be_empty: bool = False, remedy: str = REMEDY
+    path: Path, columns: Mapping[str, Callable[[str], Any]], may_be_empty: bool = False, remedy: str = REMEDY
 ) -> list[dict[str, Any]]:
     """The same with these columns alone, each value as its type has it; raises ProjectError if one is none.
 
@@ -143,7 +147,7 @@ def read_typed(
     return rows
 
 
-def _typed(row: Mapping[str, str | None], columns: Mapping[str, type]) -> dict[str, Any]:
+def _typed(row: Mapping[str, str], columns: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     if None in row.values():
         raise ValueError("it ends before the last column")
     values = {column: of(row[column]) for column, of in columns.items()}

@@ -25,7 +25,9 @@ OTHER_NAMES = {  # what people know these settings as
     "workers": ("num_workers",),
     "val_fraction": ("val_split", "validation_split", "test_size"),
     "crop": ("image_size", "img_size"),
+    "fit": ("letterbox", "padding", "resize_mode", "crop_mode"),
     "sha256": ("checksum", "hash"),
+    "class_weights": ("class_weight", "weighted_loss", "loss_weights"),
 }
 
 Schema = TypeVar("Schema")
@@ -33,6 +35,7 @@ Schema = TypeVar("Schema")
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
+Fit = Literal["crop", "pad", "squash"]  # how a picture becomes the square that a network sees
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Precision = Literal["auto", "bfloat16", "float32"]
 

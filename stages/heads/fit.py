@@ -1,7 +1,5 @@
 """A last layer by whatever a variant with trainable: head asks for."""
 
-from typing import Literal
-
 import numpy as np
 
 from stages.heads.linear import Embeddings, Head, fit_head
@@ -23,7 +21,7 @@ def fit_last_layer(
         ProjectError: the loss is no longer finite.
     """
     if isinstance(recipe, Probe):
-        head, _ = fit_probe(train, seed)
+        head, _ = fit_probe(train, seed, recipe.class_weights)
         rows = start_rows(head, train, head.logits(val.embeddings), val.labels)
         report(rows)
         return head, rows
@@ -31,14 +29,16 @@ def fit_last_layer(
     return fit_head(Head.drawn(train.embeddings.shape[1], classes, seed), train, val, recipe, seed, report)
 
 
-def start_layer(start: Literal["probe"] | Variant, train: Embeddings, seed: int) -> Head:
-    """What a recipe that trains more begins with.
+def start_layer(recipe: Variant, train: Embeddings, seed: int) -> Head:
+    """What a recipe that trains more, and does not start at random, begins with: what settings of its own train, or the
+    probe, with the recipe's class weights.
 
     Raises:
         ProjectError: the images are too few; the loss is no longer finite.
     """
-    head, _ = fit_probe(train, seed) if start == "probe" else fit_last_layer(start, train, train, seed)
-    return head
+    if isinstance(recipe.start, Variant):
+        return fit_last_layer(recipe.start, train, train, seed)[0]
+    return fit_probe(train, seed, recipe.class_weights)[0]
 
 
 def start_rows(head: Head, train: Embeddings, val_logits: np.ndarray, val_labels: np.ndarray) -> list[Row]:

@@ -13,6 +13,7 @@ from stages.ground.errors import DivergedError, ProjectError
 from stages.ground.seeds import derived_rng
 from stages.models.features import Embedded
 from stages.recipes.variant import Report, Row, Variant
+from stages.recipes.weights import class_weights
 from stages.statistics.sampling import folds, numbered
 from stages.statistics.scores import log_softmax, score
 
@@ -115,22 +116,26 @@ class Sgd:
         return Head(self._both[:, :-1].copy(), self._both[:, -1].copy())
 
     def epoch(self, train: Embeddings, seed: int, epoch: int) -> tuple[float, float]:
-        """One pass over all embeddings in random order: their mean loss and accuracy, as they went by."""
+        """One pass over all embeddings in random order: their mean loss, without weights, and accuracy, as they went
+        by."""
         lr, loss_sum, correct = self.recipe.lr_in(epoch), 0.0, 0
+        weights = class_weights(self.recipe.class_weights, train.labels)[train.labels]
         for step, batch in enumerate(self.recipe.batches(len(train.labels), seed, epoch), start=1):
-            loss, right = self.step(train.embeddings[batch], train.labels[batch], lr)
+            loss, right = self.step(train.embeddings[batch], train.labels[batch], weights[batch], lr)
             if not math.isfinite(loss):
                 raise DivergedError(f"the loss is {loss} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
             loss_sum, correct = loss_sum + loss * len(batch), correct + right
         return loss_sum / len(train.labels), correct / len(train.labels)
 
-    def step(self, embeddings: np.ndarray, labels: np.ndarray, lr: float) -> tuple[float, int]:
-        """One step on a batch: its mean loss before the step, and how many of it were right."""
+    def step(self, embeddings: np.ndarray, labels: np.ndarray, weights: np.ndarray, lr: float) -> tuple[float, int]:
+        """One step on a batch, to lower the plain mean of its weighted losses: its mean loss before the step, without
+        weights, and how many of it were right."""
         inputs = np.column_stack((embeddings, np.ones(len(labels), np.float32)))
         logits, rows = inputs @ self._both.T, np.arange(len(labels))
         log_probabilities = log_softmax(logits)
         error = np.exp(log_probabilities)
         error[rows, labels] -= 1
+        error *= weights[:, None]
         gradient = (error.T / np.float32(len(labels))) @ inputs + np.float32(self.recipe.weight_decay) * self._both
         self._velocity *= np.float32(self.recipe.momentum)
         self._velocity += gradient

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from stages.heads.linear import Embeddings, Head
+from stages.recipes.weights import ClassWeights, class_weights
 from stages.statistics.scores import cross_entropy, log_softmax, softmax
 from stages.statistics.selection import simplest
 
@@ -20,7 +21,7 @@ FOLDS = 5
 BIAS_INPUT = 0.1  # what the bias is a weight of, beside embeddings of length 1; see docs/tuning.md
 
 
-def fit_probe(train: Embeddings, seed: int) -> tuple[Head, float]:
+def fit_probe(train: Embeddings, seed: int, weighted: ClassWeights = "none") -> tuple[Head, float]:
     """The last layer, and the penalty that was chosen.
 
     Of PENALTIES, the strongest whose log loss on folds of the train images is within a standard error of the least.
@@ -28,25 +29,31 @@ def fit_probe(train: Embeddings, seed: int) -> tuple[Head, float]:
     Args:
         train: the images to train on, each class at least once.
         seed: of the folds.
+        weighted: how classes weigh in what is minimised.
 
     Raises:
         ProjectError: they are too few.
     """
     labels = train.labels
     fold = train.folds(FOLDS, seed)
-    losses = [fold_losses(train, fold == number) for number in range(fold.max() + 1)]
+    losses = [fold_losses(train, fold == number, weighted) for number in range(fold.max() + 1)]
     groups = None if train.groups is None else np.concatenate([train.groups[fold == of] for of in range(len(losses))])
     penalty = PENALTIES[simplest(np.concatenate(losses, axis=1), groups=groups)]
-    layers = path(Reduced.of(train.embeddings), labels, int(labels.max()) + 1)
+    layers = path(Reduced.of(train.embeddings), labels, int(labels.max()) + 1, weighted)
     return next(layer.head for layer in layers if layer.penalty == penalty), penalty
 
 
-def fold_losses(train: Embeddings, held_out: np.ndarray) -> np.ndarray:
-    """(penalties, held out): the log loss of each image that is held out, by the layers that the others give."""
+def fold_losses(train: Embeddings, held_out: np.ndarray, weighted: ClassWeights) -> np.ndarray:
+    """(penalties, held out): the log loss of each image that is held out, by the layers that the others give.
+
+    Times its class's weight among all train images: a penalty is chosen for what the layer is trained for. Without
+    weights here, balanced layers would be asked for the probabilities of unequal classes.
+    """
     classes, kept, out = int(train.labels.max()) + 1, train.part(~held_out), train.part(held_out)
+    weights = class_weights(weighted, train.labels)[out.labels]
     rows = []
-    for layer in path(Reduced.of(kept.embeddings), kept.labels, classes):
-        rows.append(cross_entropy(layer.head.logits(out.embeddings), out.labels))
+    for layer in path(Reduced.of(kept.embeddings), kept.labels, classes, weighted):
+        rows.append(cross_entropy(layer.head.logits(out.embeddings), out.labels) * weights)
     return np.array(rows)
 
 
@@ -86,24 +93,28 @@ class Layer:
     head: Head
 
 
-def path(reduced: Reduced, labels: np.ndarray, classes: int) -> Iterator[Layer]:
+def path(reduced: Reduced, labels: np.ndarray, classes: int, weighted: ClassWeights = "none") -> Iterator[Layer]:
     """The optimum for each of PENALTIES, each found from the one before."""
-    weight = np.zeros((classes, reduced.points.shape[1]))
+    weight, of_images = np.zeros((classes, reduced.points.shape[1])), class_weights(weighted, labels)[labels]
     for penalty in PENALTIES:
-        weight = optimum(reduced.points, labels, penalty, weight)
+        weight = optimum(reduced.points, labels, of_images, penalty, weight)
         yield Layer(penalty, reduced.head(weight))
 
 
-def optimum(points: np.ndarray, labels: np.ndarray, penalty: float, start: np.ndarray) -> np.ndarray:
-    """The (C, R) weights of the least mean cross-entropy + penalty / 2 x their squares."""
+def optimum(
+    points: np.ndarray, labels: np.ndarray, of_images: np.ndarray, penalty: float, start: np.ndarray
+) -> np.ndarray:
+    """The (C, R) weights of the least mean of cross-entropies, each times its image's weight, (N,), + penalty / 2 x
+    their squares."""
     rows = np.arange(len(labels))
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight = flat.reshape(start.shape)
         log_probabilities = log_softmax(points @ weight.T)
-        loss = -log_probabilities[rows, labels].mean() + penalty / 2 * (flat**2).sum()
+        loss = -(of_images * log_probabilities[rows, labels]).mean() + penalty / 2 * (flat**2).sum()
         error = np.exp(log_probabilities)
         error[rows, labels] -= 1
+        error *= of_images[:, None]
         gradient: np.ndarray = (error.T @ points / len(labels)).ravel() + penalty * flat
         return loss, gradient
 
@@ -111,6 +122,7 @@ def optimum(points: np.ndarray, labels: np.ndarray, penalty: float, start: np.nd
         probabilities = softmax(points @ flat.reshape(start.shape).T)
         change = points @ direction.reshape(start.shape).T
         change -= (probabilities * change).sum(1, keepdims=True)
+        change *= of_images[:, None]
         product: np.ndarray = ((probabilities * change).T @ points / len(labels)).ravel() + penalty * direction
         return product
 

@@ -22,7 +22,7 @@ from stages.models.backbone import Backbone
 from stages.models.model_file import ModelFile
 from stages.pictures.picture import decoders, to_picture
 from stages.preprocessing.inputs import Preprocessing, to_input
-from stages.preprocessing.squares import File, middle_square, read_ahead
+from stages.preprocessing.squares import File, read_ahead, to_square
 from stages.statistics.scores import softmax
 
 BATCH = 32  # pictures that are decoded, and answered, at once
@@ -70,7 +70,7 @@ class Classifier:
         if isinstance(image, Image.Image):
             try:
                 with decoders(1):
-                    square = middle_square(to_picture(image, self.preprocessing.values), self.preprocessing.resize)
+                    square = to_square(to_picture(image, self.preprocessing.values), self.preprocessing)
             except ProjectError:
                 raise
             except Exception as error:  # decoders raise nearly anything on damaged data
@@ -101,11 +101,11 @@ class Classifier:
         return [Prediction(label := max(table, key=table.__getitem__), table[label], table) for table in tables]
 
     def logits(self, squares: np.ndarray) -> np.ndarray:
-        """(N, 3, resize, resize) uint8 -> (N, classes) float32"""
+        """(N, 3, side, side) uint8 -> (N, classes) float32"""
         return self.answers(self.embeddings(squares))
 
     def embeddings(self, squares: np.ndarray) -> np.ndarray:
-        """(N, 3, resize, resize) uint8 -> (N, D) float32, what the last layer gets"""
+        """(N, 3, side, side) uint8 -> (N, D) float32, what the last layer gets"""
         return self.backbone.embeddings(to_input(squares, self.preprocessing))
 
     def answers(self, embeddings: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ class Classifier:
         speaks against the class counts as nothing.
 
         Args:
-            square: (3, resize, resize) uint8.
+            square: (3, side, side) uint8.
 
         Returns:
             (h, w) float32, 0 to 1, coarser than the image, where 1 is the place that speaks most; all 0 if none does.

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stages.ground.errors import ProjectError
-from stages.ground.params import Pixels
+from stages.ground.params import Fit, Pixels
 from stages.models.graph import Graph
 from stages.models.tensors import Tensors, read_tensors, write_tensors
 from stages.pictures.picture import Values
@@ -31,6 +31,7 @@ class _Header(BaseModel):
     mean: Channels
     std: Channels
     values: Values | None = None
+    fit: Fit = "crop"  # which older files do not say
     precision: str
     backbone: str | None = None
 
@@ -90,7 +91,7 @@ class ModelFile:
             _check_tensors(tensors, header)
         except (ValidationError, ValueError) as error:
             raise ProjectError(f"{path} is not a model that stages.train made: {_first_problem(error)}") from error
-        preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std, header.values)
+        preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std, header.values, header.fit)
         return cls(
             header.network,
             header.last_layer,

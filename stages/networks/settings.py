@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from stages.ground.errors import ProjectError
-from stages.ground.params import Pixels, Strict, Urls, did_you_mean, name
+from stages.ground.params import Fit, Pixels, Strict, Urls, did_you_mean, name
 
 VIT_CROP = 224  # pixels; a ViT has an embedding for each place in an image of one size
 
@@ -34,6 +34,7 @@ class Model(Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
     resize: Pixels
     crop: Pixels
+    fit: Fit
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:

@@ -130,7 +130,7 @@ def remarks(examined: Mapping[str, Examined], values: Values | None) -> list[str
     for names, level, what in (
         (empty, "warning", "pictures are of one colour, and show nothing"),
         (dim, "warning", "pictures use less than an eighth of the range from black to white, and show little"),
-        (long, "note", "pictures lose more than half to the middle square, which is all that a network sees"),
+        (long, "note", "pictures lose more than half to the middle square, all that a network with fit: crop sees"),
         (transparent, "note", "pictures are transparent everywhere; their colours are taken as they are"),
         (several, "note", "TIFF files have several pages, of which the first is taken"),
     ):

@@ -1,13 +1,13 @@
 """From decoded squares to what a network gets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import BaseModel
 
 from stages.ground import paths
 from stages.ground.files import read_numbers
-from stages.ground.params import Pixels, load_entry
+from stages.ground.params import Fit, Pixels, load_entry
 from stages.pictures.picture import Values
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
@@ -19,23 +19,39 @@ class _Sizes(BaseModel):
 
     resize: Pixels
     crop: Pixels
+    fit: Fit
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Shorter side to `resize`, then the middle square of `crop` pixels, then (x - mean) / std by channel."""
+    """From a picture to `crop` x `crop` pixels, by `fit`, then (x - mean) / std by channel.
+
+    crop: the shorter side to `resize`, then the middle square. pad: the longer side to `crop`, in the middle of a
+    square of the mean colour, which is 0 to the network. squash: both sides to `crop`. The last two show the whole
+    picture, and have no use for `resize`.
+    """
 
     resize: int
     crop: int
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     values: Values | None = None  # of pictures with more than 8 bits
+    fit: Fit = field(default="crop", repr=False)
+
+    def __str__(self) -> str:
+        """What features are told by; with fit: crop as it was before there was another."""
+        return repr(self) if self.fit == "crop" else f"{self!r} {self.fit}"
+
+    @property
+    def side(self) -> int:
+        """Pixels of the square that is kept of a picture, of which the middle `crop` are seen."""
+        return self.resize if self.fit == "crop" else self.crop
 
     @classmethod
     def of(cls, network: str, dataset: str) -> "Preprocessing":
         """As params.yaml has it, and arrange@DATASET found the pictures."""
         sizes = load_entry("models", _Sizes, network)
-        return cls(sizes.resize, sizes.crop, values=values_of(dataset))
+        return cls(sizes.resize, sizes.crop, values=values_of(dataset), fit=sizes.fit)
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """(3, 1, 1) float32 each: x in 0..255 becomes x * scale + shift."""

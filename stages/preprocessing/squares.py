@@ -19,24 +19,45 @@ AHEAD = 32  # pictures decoded ahead of their use
 
 
 def read_square(path: Path, preprocessing: Preprocessing) -> np.ndarray:
-    """The middle square of the picture, of `preprocessing.resize` pixels: (3, resize, resize) uint8 RGB."""
-    return middle_square(open_picture(path, preprocessing.values), preprocessing.resize)
+    """The picture as a square of `preprocessing.side` pixels: (3, side, side) uint8 RGB."""
+    return to_square(open_picture(path, preprocessing.values), preprocessing)
 
 
-def middle_square(upright: Image.Image, side: int) -> np.ndarray:
-    """The same, `side` pixels wide, of a picture that open_picture gave."""
+def to_square(upright: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """The same of a picture that open_picture gave."""
+    side = preprocessing.side
+    if preprocessing.fit == "squash":
+        square = upright.resize((side, side), Image.Resampling.BILINEAR)
+    elif preprocessing.fit == "pad":
+        square = padded(upright, side, preprocessing.mean)
+    else:
+        square = middle(upright, side)
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+
+
+def middle(upright: Image.Image, side: int) -> Image.Image:
+    """Its middle square."""
     width, height = upright.size
     shorter = min(width, height)  # sizes are rounded as torchvision's Resize and CenterCrop do
     upright = upright.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
     left, top = round((upright.width - side) / 2), round((upright.height - side) / 2)
-    square = np.asarray(upright.crop((left, top, left + side, top + side)))
-    return np.ascontiguousarray(square.transpose(2, 0, 1))
+    return upright.crop((left, top, left + side, top + side))
+
+
+def padded(upright: Image.Image, side: int, colour: Sequence[float]) -> Image.Image:
+    """All of it, in the middle of a square of one colour, whose channels are in 0..1."""
+    longer = max(upright.size)
+    width, height = (round(side * pixels / longer) for pixels in upright.size)
+    resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+    square = Image.new("RGB", (side, side), tuple(round(255 * channel) for channel in colour))
+    square.paste(resized, ((side - width) // 2, (side - height) // 2))
+    return square
 
 
 def read_squares(
     files: Sequence[Path], preprocessing: Preprocessing, batch_size: int, workers: int, progress: bool
 ) -> Iterator[np.ndarray]:
-    """Yield (batch_size, 3, resize, resize) uint8, in the files' order; `workers` threads decode ahead of their use."""
+    """Yield (batch_size, 3, side, side) uint8, in the files' order; `workers` threads decode ahead of their use."""
     with (
         progress_bar(len(files), progress) as bar,
         closing(read_ahead(files, preprocessing, AHEAD, workers)) as squares,

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from stages.ground.params import NonNegative, Pixels, Positive, Strict, known_as, load_section
 from stages.ground.seeds import derived_rng
+from stages.recipes.weights import ClassWeights
 
 Row = dict[str, int | str | float]  # of a history: epoch, split (train, val), loss, accuracy, lr
 Report = Callable[[list[Row]], None]  # is given the history so far; its last two rows are an epoch's train and val
@@ -30,10 +31,11 @@ class Augment(Strict):
 
 
 class Probe(Strict):
-    """The last layer alone, at the optimum: stages/heads/probe.py. It has nothing to set."""
+    """The last layer alone, at the optimum: stages/heads/probe.py. It has nothing to tune."""
 
     trainable: Literal["head"]
     solver: Literal["newton"]
+    class_weights: ClassWeights = "none"
 
 
 class Variant(Strict):
@@ -45,6 +47,7 @@ class Variant(Strict):
     lr: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NonNegative
+    class_weights: ClassWeights = "none"
     schedule: Literal["step", "linear", "cosine"]
     step_epochs: Annotated[int, Field(ge=1)] | None = None
     step_factor: Annotated[float, Field(gt=0, le=1)] | None = None

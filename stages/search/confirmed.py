@@ -10,6 +10,7 @@ import numpy as np
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_typed, write_table
 from stages.statistics.paired import over_images
+from stages.statistics.scores import are_unequal, balanced_accuracy
 
 COLUMNS: dict[str, type] = {"digest": str, "seed": int, "wrong": str}
 
@@ -24,20 +25,26 @@ class Confirmed:
     before: float  # the accuracy of the settings that there were
     low: float  # the 95 % interval of the difference
     high: float
+    balanced: float | None = None  # the balanced accuracy, where the classes of the val images are unequal
+    balanced_before: float | None = None
 
     @property
     def difference(self) -> float:
         return self.accuracy - self.before
 
 
-def confirmed(best: Sequence[np.ndarray], before: Sequence[np.ndarray], groups: np.ndarray | None) -> Confirmed:
-    """Of (N,) bool, which images are wrong, for each seed.
+def confirmed(
+    best: Sequence[np.ndarray], before: Sequence[np.ndarray], groups: np.ndarray | None, labels: np.ndarray
+) -> Confirmed:
+    """Of (N,) bool, which images are wrong, for each seed; `labels` are theirs.
 
     The interval is over images: see over_images().
     """
     of_best, of_before = (np.mean(of, axis=0) for of in (best, before))
     _, low, high = over_images(of_before - of_best, groups)
-    return Confirmed(1 - float(of_best.mean()), 1 - float(of_before.mean()), low, high)
+    accuracies = 1 - float(of_best.mean()), 1 - float(of_before.mean())
+    balanced = (balanced_accuracy(1 - of, labels) for of in (of_best, of_before)) if are_unequal(labels) else ()
+    return Confirmed(*accuracies, low, high, *balanced)
 
 
 def read_answers(path: Path, keys: Collection[tuple[str, int]], images: int) -> Answers:
@@ -85,6 +92,8 @@ def sentence(of: Confirmed, cell: str, variant: str, settings: str, tries: int, 
         )
     points = f"{_points(of.difference)} points of accuracy on the val images"
     interval = f"95 % interval {_points(of.low)} to {_points(of.high)}"
+    if of.balanced is not None and of.balanced_before is not None:
+        interval += f"; {_points(of.balanced - of.balanced_before)} of balanced accuracy"
     answer = "is better than" if of.low > 0 else "is worse than" if of.high < 0 else "is not shown to differ from"
     return (
         f"{cell}: {variant} with {settings} {answer} the settings of params.yaml, {points} ({interval}); inside the"

@@ -11,6 +11,7 @@ import numpy as np
 from stages.ground import paths
 from stages.ground.errors import DivergedError, ProjectError
 from stages.recipes.variant import Report, Row, Variant
+from stages.recipes.weights import class_weights
 from stages.search.tries import Try, hopeless
 from stages.statistics.scores import cross_entropy
 from stages.study.digests import digest, digest_of_code
@@ -81,16 +82,17 @@ class Inside:
         return Try(settings, self.digest(recipe), float(losses.mean()), float(right.mean()), **way)
 
     def _held_out(self, recipe: Variant, before: Sequence[Try], way: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) the loss, and whether it was right, of each image that was held out: all for a last layer, else those of
-        the first fold."""
+        """(N,) the loss, weighted as in training, and whether it was right, of each image that was held out: all for a
+        last layer, else those of the first fold."""
         of, losses, right = self.material, [], []
         networks = None if recipe.trainable == "head" else of.networks
+        weights = class_weights(recipe.class_weights, of.embeddings.labels[self.train])
         report = None if networks is None else _watching(recipe, before, way)
         for number in range(1 if networks else int(self.fold.max()) + 1):
             known, asked = self.train[self.fold != number], self.train[self.fold == number]
             logits, _ = of.logits(self.name, recipe, known, asked, of.seed, networks, report)
             labels = of.embeddings.labels[asked]
-            losses.append(cross_entropy(logits, labels))
+            losses.append(cross_entropy(logits, labels) * weights[labels])
             right.append(logits.argmax(1) == labels)
         return np.concatenate(losses), np.concatenate(right)
 

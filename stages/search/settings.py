@@ -52,6 +52,8 @@ class Sweep(Strict):
             raise ValueError("search: random needs tries, how many; search: grid, which tries all, takes none")
         if "select" in self.settings:
             raise ValueError("settings: select: the images that judge must not choose the epoch; take it out")
+        if "class_weights" in self.settings:
+            raise ValueError("settings: class_weights: tries of other weights have other losses; take it out")
         if ranges := [key for key, of in self.settings.items() if isinstance(of, Between) and self.search == "grid"]:
             raise ValueError(f"search: grid needs a list of values for {', '.join(ranges)}")
         return self

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import comb, sqrt
 
+OF_UNEQUAL = ("balanced_accuracy", "class_ratio")  # the second is among metrics only where classes are unequal
 Z_95 = 1.959963984540054  # the 97.5 % point of the standard normal distribution
 
 
@@ -29,9 +30,17 @@ def p_value_text(p_value: float) -> str:
     return f"= {p_value:.2g}" if p_value else "< 0.0001"
 
 
+def and_balanced(numbers: Mapping[str, float]) -> str:
+    """What follows an accuracy, of the same metrics, where its classes are unequal; else nothing."""
+    return f", balanced {numbers['balanced_accuracy']:.4f}" if "class_ratio" in numbers else ""
+
+
 def described(numbers: Mapping[str, float]) -> str:
-    """One line of a variant's own accuracy, and one of its difference from the first, where there is one."""
+    """One line of a variant's own accuracy, one of its balanced accuracy where classes are unequal, and one of its
+    difference from the first, where there is one."""
     line = f"accuracy {numbers['accuracy']:.4f} ({numbers['accuracy_low']:.3f} to {numbers['accuracy_high']:.3f})"
+    if balanced := and_balanced(numbers):
+        line += f"\n{balanced.removeprefix(', ')}"
     if "p_value" in numbers:
         line += f"\ndifference {numbers['accuracy_difference']:+.4f}, p {p_value_text(numbers['p_value'])}"
     return line

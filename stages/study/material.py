@@ -18,7 +18,7 @@ from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing
 from stages.recipes.variant import Probe, Report, Variant
 from stages.statistics.sampling import numbered
-from stages.statistics.scores import score
+from stages.statistics.scores import are_unequal, balanced_accuracy, score
 from stages.study.digests import OF_LAST_LAYER, OF_WHOLE_NETWORK, digest, digest_of_code, digest_of_images
 from stages.study.pool import Pool
 from stages.study.trials import Draw, Trial
@@ -123,10 +123,12 @@ class Material:
         logits, precision = self.logits(name, longer, train, val, self.seed + draw.seed, networks)
         seconds = time.perf_counter() - start
         labels = self.embeddings.labels[val]
+        right = logits.argmax(1) == labels
+        balanced = float(f"{balanced_accuracy(right, labels):.6g}") if are_unequal(labels) else None
         trial = Trial(
-            name, draw.images, draw.split, draw.seed, len(train), len(val),
-            int((logits.argmax(1) != labels).sum()), float(f"{score(logits, labels)[0]:.6g}"), precision,
-            self.settings(recipe, draw), self.code(recipe),
+            name, draw.images, draw.split, draw.seed, len(train), len(val), int((~right).sum()),
+            float(f"{score(logits, labels)[0]:.6g}"), precision, self.settings(recipe, draw), self.code(recipe),
+            balanced,
         )  # fmt: skip
         return trial, seconds
 

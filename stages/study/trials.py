@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import numpy as np
 
-from stages.ground.files import read_typed, write_table
+from stages.ground.files import read_table, read_typed, write_table
 from stages.recipes.variant import Probe, Variant
 from stages.study.settings import Study
 
@@ -36,6 +36,7 @@ class Trial:
     precision: str  # that it was trained in
     settings: str  # a digest of all that was given: settings, images, weights
     code: str  # a digest of the code that trained
+    balanced_accuracy: float | None = None  # on the val images, where their classes are unequal
 
     @property
     def draw(self) -> Draw:
@@ -46,7 +47,8 @@ class Trial:
         return 1 - self.mistakes / self.val_images
 
 
-COLUMNS: dict[str, type] = get_type_hints(Trial)
+BALANCED = "balanced_accuracy"
+COLUMNS: dict[str, type] = {name: of for name, of in get_type_hints(Trial).items() if name != BALANCED}
 
 
 def read_trials(path: Path) -> list[Trial]:
@@ -54,13 +56,20 @@ def read_trials(path: Path) -> list[Trial]:
     if not path.is_file():
         return []
     remedy = f"git checkout {path} brings back what was committed; without the file, make study runs all anew"
-    return [Trial(**row) for row in read_typed(path, COLUMNS, may_be_empty=True, remedy=remedy)]
+    rows = read_table(path, COLUMNS, may_be_empty=True, remedy=remedy)
+    balanced = {BALANCED: _share} if rows and BALANCED in rows[0] else {}
+    return [Trial(**row) for row in read_typed(path, {**COLUMNS, **balanced}, may_be_empty=True, remedy=remedy)]
+
+
+def _share(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def write_trials(path: Path, trials: Iterable[Trial]) -> None:
     """In an order that does not depend on when each ran."""
-    ordered = sorted(trials, key=lambda trial: (trial.variant, trial.draw))
-    write_table(path, map(asdict, ordered), COLUMNS)
+    ordered = [asdict(trial) for trial in sorted(trials, key=lambda trial: (trial.variant, trial.draw))]
+    columns = [*COLUMNS, BALANCED] if any(row[BALANCED] is not None for row in ordered) else [*COLUMNS]
+    write_table(path, ({column: row[column] for column in columns} for row in ordered), columns)
 
 
 def planned(recipes: Mapping[str, Variant | Probe], study: Study) -> list[tuple[Draw, str]]:
@@ -87,6 +96,15 @@ def accuracies(trials: Iterable[Trial], variant: str, images: int = 0) -> dict[i
     return {
         of.split: of.accuracy for of in trials if of.variant == variant and of.images == images and of.split == of.seed
     }
+
+
+def balanced(trials: Iterable[Trial], variant: str, images: int = 0) -> float | None:
+    """The mean of their balanced accuracies, where all have one"""
+    found = [
+        of.balanced_accuracy for of in trials if of.variant == variant and of.images == images and of.split == of.seed
+    ]
+    known = [of for of in found if of is not None]
+    return float(np.mean(known)) if known and len(known) == len(found) else None
 
 
 def parts(trials: Iterable[Trial], variant: str) -> tuple[list[float], list[float]]:

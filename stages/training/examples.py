@@ -46,7 +46,7 @@ class Images:
 def read_images(
     listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime, augment: Augment | None = None, seed: int = 0
 ) -> Images:
-    side = preprocessing.resize
+    side = preprocessing.side
     squares, filled = _empty((len(listed.files), 3, side, side), runtime.image_cache_mib), 0
     for batch in read_squares(listed.files, preprocessing, READ_BATCH, runtime.workers, runtime.progress):
         squares[filled : filled + len(batch)] = batch

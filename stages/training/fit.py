@@ -14,6 +14,7 @@ from stages.ground.errors import DivergedError
 from stages.networks.blocks import to_training
 from stages.networks.network import last_layer
 from stages.recipes.variant import Report, Row, Variant
+from stages.recipes.weights import class_weights
 from stages.statistics.scores import score
 from stages.training.activations import Activations, shortened
 from stages.training.batchnorm import recompute_statistics
@@ -39,10 +40,11 @@ def fit(
     """Train `network` in place; every one of its parameters that requires a gradient is trained.
 
     The train row of an epoch is the running one: means over the images as they were seen, augmented and
-    while the weights moved. The val row is of the network at the epoch's end, whose (N, classes) logits of the val
-    images `val_logits` gives; at the last one's, after BatchNorm's statistics were recomputed, and the network was
-    blended with what it was at the start, if the recipe says so. Rows of `before` come first. Without
-    `every_epoch`, and where the recipe does not choose an epoch by them, only the last epoch has rows.
+    while the weights moved; its loss is without class weights, as all that are shown. The val row is of the network
+    at the epoch's end, whose (N, classes) logits of the val images `val_logits` gives; at the last one's, after
+    BatchNorm's statistics were recomputed, and the network was blended with what it was at the start, if the recipe
+    says so. Rows of `before` come first. Without `every_epoch`, and where the recipe does not choose an epoch by
+    them, only the last epoch has rows.
 
     Raises:
         DivergedError: the loss is no longer finite.
@@ -132,13 +134,19 @@ def train_epoch(
     epoch: int,
     compute: Compute,
 ) -> tuple[float, float]:
-    """One pass over all images in random order: their mean loss and accuracy."""
+    """One pass over all images in random order: their mean loss, without weights, and accuracy.
+
+    What a step lowers is the plain mean of the batch's weighted losses: over all batches its gradient is that of the
+    weighted loss over all images. CrossEntropyLoss divides by the sum of the batch's weights instead: an image would
+    then count for less beside one of a small class, and a batch of one class alone would know no weights.
+    """
     to_training(network)
     if recipe.batch_norm == "frozen":
         for module in network.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
     rank, count = compute.team.rank, len(images.labels)
+    weights = torch.from_numpy(class_weights(recipe.class_weights, images.labels)).to(compute.device)
     seed_torch(seed, epoch, *([rank] if rank else []))  # dropout, which is to differ within a batch
     loss_sum, correct = 0.0, 0
     for step, batch in enumerate(recipe.batches(count, seed, epoch), start=1):
@@ -146,14 +154,15 @@ def train_epoch(
         labels = torch.from_numpy(images.labels[share]).to(compute.device)
         with compute.autocast():
             logits = network(images.augmented(share, compute.device, epoch))
-        loss = F.cross_entropy(logits, labels, reduction="sum") / len(batch)
+        loss = F.cross_entropy(logits, labels, weights, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
             lr = optimizer.param_groups[-1]["lr"]
             raise DivergedError(f"the loss is {loss.item()} in epoch {epoch}, step {step}, at lr {lr:g}; lower lr")
         optimizer.zero_grad()
         (loss * compute.team.size).backward()  # type: ignore[no-untyped-call]  # gradients are averaged over the team
         optimizer.step()
-        loss_sum += loss.item() * len(batch)  # batches differ in size: the mean is over images
+        shown = F.cross_entropy(logits.detach(), labels, reduction="sum") / len(batch)
+        loss_sum += shown.item() * len(batch)  # batches differ in size: the mean is over images
         correct += int((logits.argmax(1) == labels).sum())
     loss_sum, correct = compute.team.gathered(np.array([[loss_sum, correct]])).sum(0).tolist()
     return loss_sum / count, correct / count

@@ -36,6 +36,7 @@ from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
 from stages.recipes.variant import Augment, Report, Row, Variant, load_recipe
+from stages.recipes.weights import class_weights
 from stages.statistics.scores import cross_entropy
 from stages.statistics.selection import simplest
 from stages.training.checkpoint import Checkpoint
@@ -78,7 +79,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     check_batches(recipe, train, cell, team)
     if not team.rank:
         announce(load_pretrained(pretrained), preprocessing.crop, compute, model, recipe)
-    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, preprocessing.resize, preprocessing.crop))
+    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, str(preprocessing)))
     embeddings = kept_embeddings(model, dataset) if recipe.start != "random" else None
     network, history = trained(
         recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe, cell), checkpoint
@@ -120,7 +121,7 @@ def trained(
     if embeddings is None or recipe.start == "random":
         head = Head.drawn(pretrained.width, int(train.labels.max()) + 1, seed)
     else:
-        head = start_layer(recipe.start, embeddings, seed)
+        head = start_layer(recipe, embeddings, seed)
     network = with_last_layer(pretrained, head, compute)
     if recipe.last_blocks:
         train_last_blocks(network, recipe.last_blocks)
@@ -140,7 +141,8 @@ def trained(
 def chosen_share(
     recipe: Variant, train: Images, pretrained: Pretrained, embeddings: Embeddings, seed: int, compute: Compute
 ) -> float:
-    """Which of SHARES suits these images, by the log loss on a fifth of the train images, after training on the others.
+    """Which of SHARES suits these images, by the log loss, weighted as in training, on a fifth of the train images,
+    after training on the others.
 
     WiSE-FT's weight, chosen without a look at the val images: 0 is the start, 1 is the network as it was trained. The
     least loss is taken, if that of the start is more than SURE standard errors above it; else the start.
@@ -159,14 +161,13 @@ def chosen_share(
         print(f"first without {len(asked.labels)} of the train images, to choose the blend on these", flush=True)
     inner, learnt = recipe.model_copy(update={"blend": None}), train.part(np.flatnonzero(~held_out))
     network, _ = trained(inner, learnt, asked, pretrained, known, seed, compute, every_epoch=False)
-    assert recipe.start != "random"  # the schema sees to that
-    start = with_last_layer(pretrained, start_layer(recipe.start, known, seed), compute).state_dict()
+    start = with_last_layer(pretrained, start_layer(recipe, known, seed), compute).state_dict()
     end, look = copy.deepcopy(network.state_dict()), Validation(asked, pretrained, compute)
-    losses = []
+    weights, losses = class_weights(recipe.class_weights, embeddings.labels)[asked.labels], []
     for share in SHARES:
         network.load_state_dict(end)
         blend(network, start, share)
-        losses.append(cross_entropy(look.logits(network), asked.labels))
+        losses.append(cross_entropy(look.logits(network), asked.labels) * weights)
     least = int(np.nan_to_num(np.mean(losses, axis=1), nan=np.inf).argmin())
     best = (
         SHARES[least]
