@@ -35,6 +35,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Precision = Literal["auto", "bfloat16", "float32"]
+FalseAlarms = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
 def name(text: str) -> str:
