@@ -2,11 +2,11 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study sweep compare table bench test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare table bench bench-none test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: .venv/installed  ## build the environment in .venv from requirements.lock
 
@@ -41,6 +41,9 @@ table: env  ## the experiments of dvc exp run, in a table that fits a terminal
 
 bench: env  ## measure the time beside the usual script's, into docs/benchmark.md; takes hours, and the machine alone
 	python -m scripts.benchmark
+
+bench-none: env  ## measure how well models tell what is none of their classes, into docs/none_of_these.md
+	python -m scripts.none_of_these
 
 test: env  ## run the tests
 	python -m pytest --numprocesses auto --dist worksteal

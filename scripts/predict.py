@@ -64,7 +64,9 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
         elif as_json:
             probabilities = {name: round(value, 6) for name, value in outcome.probabilities.items()}
             row = {"file": file, "class": outcome.label, "probability": round(outcome.probability, 6)}
-            row |= {name: getattr(outcome, name) for name in ("none_of_these", "distance", "threshold")}
+            row["none_of_these"] = outcome.none_of_these
+            for name, value in (("distance", outcome.distance), ("threshold", outcome.threshold)):
+                row[name] = None if value is None else round(value, 6)
             print(json.dumps(row | {"probabilities": probabilities}), flush=True)
         else:
             told = ANSWERS[outcome.none_of_these]
