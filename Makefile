@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study sweep compare table bench bench-audit test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare table bench bench-audit bench-none test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -44,6 +44,9 @@ bench: env  ## measure the time beside the usual script's, into docs/benchmark.m
 
 bench-audit: env  ## measure how good the audit is, on planted faults, into docs/audit.md
 	python -m scripts.audit_benchmark
+
+bench-none: env  ## measure how well models tell what is none of their classes, into docs/none_of_these.md
+	python -m scripts.none_of_these
 
 test: env  ## run the tests
 	python -m pytest --numprocesses auto --dist worksteal

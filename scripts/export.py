@@ -4,13 +4,14 @@ MODEL is a file that stages.train made. The exported network takes `images`, (N,
 prepared as the metadata say, RGB in 0..1, then (x - mean) / std by channel. By `fit` it is, resized bilinearly and
 antialiased, crop: the middle square of `crop` pixels, where the shorter side has `resize`; pad: the whole picture, the
 longer side of `crop` pixels, in the middle of a square of the colour `mean`; squash: both sides of `crop` pixels. It
-gives `probabilities`, (N, classes) float32.
+gives `probabilities`, (N, classes) float32, and, where MODEL can tell what is none of its classes, `distance`, (N,)
+float32, how unlike the train images each is, and `none_of_these`, (N,) bool, whether that is above `threshold`.
 
 The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean`, `std`,
-`values` (which values of pictures with more than 8 bits become black and white, or null) and `fit`: of ONNX the model's
-own metadata, in a pt2 file the extra file metadata.json.
+`values` (which values of pictures with more than 8 bits become black and white, or null), `fit` and `threshold` (or
+null): of ONNX the model's own metadata, in a pt2 file, whose outputs are a dictionary, the extra file metadata.json.
 
-What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001.
+What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001, in distances within 0.01.
 
 Exit status: 0 written, 1 not, 2 wrong arguments, 130 interrupted.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scripts.using.names import DISTANCE, PROBABILITIES
 from stages.ground.cli import importing_torch, one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import written_whole
@@ -32,7 +34,8 @@ from stages.preprocessing.inputs import to_input
 from stages.statistics.scores import softmax
 
 SUFFIXES = {"onnx": ".onnx", "torch.export": ".pt2"}
-TOLERANCE = 1e-4  # of a probability
+TOLERANCES = {PROBABILITIES: 1e-4, DISTANCE: 1e-2}
+NAMES = {PROBABILITIES: "probability", DISTANCE: "distance"}
 DRAWN = 16  # images
 
 
@@ -60,7 +63,7 @@ def export(model: Path, form: str, output: Path) -> float:
         raise ProjectError(f"{output} is a folder, or the model itself: name another file with --output")
     classifier = Classifier.load(model)
     squares = draw_squares(classifier.preprocessing.side)
-    images, expected = to_input(squares, classifier.preprocessing), softmax(classifier.logits(squares))
+    images, expected = to_input(squares, classifier.preprocessing), outputs(classifier, squares)
     if form == "onnx":
         from scripts.using.onnx_file import run_onnx as run
         from scripts.using.onnx_file import write_onnx as write
@@ -71,13 +74,25 @@ def export(model: Path, form: str, output: Path) -> float:
     with written_whole(output) as part:
         write(classifier.file, metadata(classifier.file), part)
         of_all, of_one = run(part, [images, images[:1]])
-        difference = float(max(np.abs(of_all - expected).max(), np.abs(of_one - expected[:1]).max()))
-        if not difference <= TOLERANCE:
-            raise ProjectError(
-                f"{output} was not written: a probability differed by {difference:.2g} from that of {model};"
-                f" expected {TOLERANCE:g} at most"
-            )
-    return difference
+        found = {name: max(largest(of_all[name] - of), largest(of_one[name] - of[:1])) for name, of in expected.items()}
+        for name, difference in found.items():
+            if not difference <= TOLERANCES[name]:
+                raise ProjectError(
+                    f"{output} was not written: a {NAMES[name]} differed by {difference:.2g} from that of {model};"
+                    f" expected {TOLERANCES[name]:g} at most"
+                )
+    return found[PROBABILITIES]
+
+
+def outputs(classifier: Classifier, squares: np.ndarray) -> dict[str, np.ndarray]:
+    """What an exported file gives of them that is not rounded to yes or no."""
+    embeddings, novelty = classifier.embeddings(squares), classifier.file.novelty
+    distances = {} if novelty is None else {DISTANCE: novelty.distances(embeddings)}
+    return {PROBABILITIES: softmax(classifier.answers(embeddings)), **distances}
+
+
+def largest(differences: np.ndarray) -> float:
+    return float(np.abs(differences).max())
 
 
 def draw_squares(side: int) -> np.ndarray:
@@ -91,7 +106,8 @@ def metadata(file: ModelFile) -> dict[str, str]:
     look = file.preprocessing
     values = asdict(look.values) if look.values else None
     numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std, "values": values}
-    told = {"classes": file.classes, **numbers, "fit": look.fit}
+    threshold = file.novelty.threshold if file.novelty else None
+    told = {"classes": file.classes, **numbers, "fit": look.fit, "threshold": threshold}
     return {"network": file.network} | {key: json.dumps(value) for key, value in told.items()}
 
 

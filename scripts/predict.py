@@ -1,8 +1,13 @@
-"""What a trained model says of pictures: a table of file, class and probability.
+"""What a trained model says of pictures: a table of file, class, probability and whether it is none of the classes.
 
 MODEL is a file that stages.train made; it is enough by itself. A FOLDER stands for all pictures in it and below.
 Without FILE, and for -, the names of files and folders are read from stdin, one a line. Lines are printed while later
 files are still being read. A file that cannot be read is one line on stderr, and the others follow.
+
+none_of_these is yes where the picture looks like none of the classes; the class is then the nearest of them. It tells
+pictures of something entirely different. A class that is much like the trained ones mostly passes as one of these, and
+a few pictures of the trained classes are called none of them by mistake (of train images that were held out, 5 %, or
+what params.yaml had for false_alarms). It is unknown where MODEL cannot tell.
 
 Exit status: 0 every file has its class, 1 some could not be read or MODEL is none, 2 wrong arguments, 130 interrupted.
 """
@@ -19,6 +24,8 @@ from stages.ground.cli import end_at_ctrl_c, one_line_errors
 from stages.models.classifier import Classifier
 from stages.pictures.listing import list_folder
 
+ANSWERS = {True: "yes", False: "no", None: "unknown"}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(
@@ -26,7 +33,10 @@ def main() -> int:
     )
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="a picture, a folder, or -")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, with every class's probability")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line, with every class's probability, and how unlike the"
+        " train images the picture is: distance (0 is usual), and the threshold above which it is none of these",
+    )  # fmt: skip
     arguments = parser.parse_intermixed_args()
     with one_line_errors():
         end_at_ctrl_c()
@@ -46,7 +56,7 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
     classifier = Classifier.load(model)
     status = 0
     if not as_json:
-        print("file", "class", "probability", sep="\t", flush=True)
+        print("file", "class", "probability", "none_of_these", sep="\t", flush=True)
     for file, outcome in classifier.stream(pictures(names)):
         if isinstance(outcome, Exception):
             print(f"error: {reason(file, outcome)}", file=sys.stderr, flush=True)
@@ -54,9 +64,13 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
         elif as_json:
             probabilities = {name: round(value, 6) for name, value in outcome.probabilities.items()}
             row = {"file": file, "class": outcome.label, "probability": round(outcome.probability, 6)}
+            row["none_of_these"] = outcome.none_of_these
+            for name, value in (("distance", outcome.distance), ("threshold", outcome.threshold)):
+                row[name] = None if value is None else round(value, 6)
             print(json.dumps(row | {"probabilities": probabilities}), flush=True)
         else:
-            print(file, outcome.label, f"{outcome.probability:.4f}", sep="\t", flush=True)
+            told = ANSWERS[outcome.none_of_these]
+            print(file, outcome.label, f"{outcome.probability:.4f}", told, sep="\t", flush=True)
     return status
 
 

@@ -40,6 +40,7 @@ class Answers:
     labels: np.ndarray  # (N,) int64
     embeddings: np.ndarray  # (N, D) float32
     logits: np.ndarray  # (N, classes) float32
+    none_of_these: np.ndarray | None = None  # (N,) bool, what looks like no class; None where the model cannot tell
 
     @property
     def predicted(self) -> np.ndarray:
@@ -95,7 +96,13 @@ def answers_of(
         embeddings = of.embeddings
     else:
         embeddings = embed(classifier, listed, runtime)
-    return Answers(files, listed.labels, embeddings, classifier.answers(embeddings))
+    return Answers(files, listed.labels, embeddings, classifier.answers(embeddings), foreign(classifier, embeddings))
+
+
+def foreign(classifier: Classifier, embeddings: np.ndarray) -> np.ndarray | None:
+    """(N,) bool, what it calls none of its classes."""
+    novelty = classifier.file.novelty
+    return None if novelty is None else novelty.distances(embeddings) > novelty.threshold
 
 
 def check_classes(classifier: Classifier, listed: LabelledFiles, folder: str) -> None:
@@ -117,8 +124,9 @@ def measure(answers: Answers) -> dict[str, float]:
     """The numbers of one split.
 
     accuracy_low and accuracy_high bound the 95 % interval of the accuracy; balanced_accuracy is the mean of the
-    classes' recalls; ece is the expected calibration error, in ten bins. class_ratio is there where classes are
-    unequal: whatever shows the accuracy then shows balanced_accuracy beside it.
+    classes' recalls; ece is the expected calibration error, in ten bins; none_of_these is the share of images that look
+    like no class: false alarms. class_ratio is there where classes are unequal: whatever shows the accuracy then shows
+    balanced_accuracy beside it.
     """
     loss, accuracy = score(answers.logits, answers.labels)
     count, mistakes = len(answers.labels), int((~answers.right).sum())
@@ -132,6 +140,8 @@ def measure(answers: Answers) -> dict[str, float]:
         "loss": loss,
         "ece": expected_calibration_error(answers.by_confidence()),
     }
+    if answers.none_of_these is not None:
+        rounded["none_of_these"] = float(answers.none_of_these.mean())
     return {"images": count, "mistakes": mistakes, **{name: round(value, 4) for name, value in rounded.items()}}
 
 

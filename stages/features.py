@@ -15,14 +15,14 @@ import numpy as np
 
 from stages.ground import paths
 from stages.ground.cli import run
-from stages.ground.errors import ProjectError, some
-from stages.ground.files import read_json, write_table
+from stages.ground.errors import ProjectError
+from stages.ground.files import write_table
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone
 from stages.models.features import Embedded, Features
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing, to_input
-from stages.preprocessing.splits import LabelledFiles, list_splits
+from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
 from stages.preprocessing.squares import read_squares
 from stages.statistics.projection import Projection
 
@@ -44,22 +44,6 @@ def main(model: str, dataset: str) -> None:
     features = Features(pretrained.identity(preprocessing), classes, splits)
     features.write(paths.features(model, dataset))
     write_table(paths.embeddings(model, dataset), projected(features))
-
-
-def groups_of(dataset: str, files: list[str]) -> np.ndarray | None:
-    """(N,) numbers of the groups of these files, which other splits number alike; None where there are none.
-
-    Raises:
-        ProjectError: a file has no group.
-    """
-    path = paths.groups(dataset)
-    if not path.is_file():
-        return None
-    names = read_json(path)
-    if missing := [file for file in files if file not in names]:
-        raise ProjectError(f"{path}: no group of {some(missing)}; run dvc repro, which arranges the images anew")
-    numbers = {name: number for number, name in enumerate(sorted(set(names.values())))}
-    return np.array([numbers[names[file]] for file in files], np.int64)
 
 
 def embed(backbone: Backbone, listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime) -> np.ndarray:

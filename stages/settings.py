@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from stages.datasets.settings import Dataset, DatasetName
 from stages.fetching.settings import Download, file_name, is_address
-from stages.ground.params import PARAMS_FILE, Name, Precision, Strict, checked, read_params
+from stages.ground.params import PARAMS_FILE, FalseAlarms, Name, Precision, Strict, checked, read_params
 from stages.ground.runtime import Runtime
 from stages.heads.settings import LearningCurve
 from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
@@ -29,6 +29,7 @@ WhereNone = BeforeValidator(lambda section: {} if section is None else section) 
 class Params(Strict):
     seed: Annotated[int, Field(ge=0)]
     precision: Precision
+    false_alarms: FalseAlarms
     models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
     downloads: Annotated[dict[DatasetName, Download], WhereNone]
     datasets: Annotated[dict[DatasetName, Dataset], WhereNone]

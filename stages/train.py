@@ -1,7 +1,7 @@
 """Train one variant of a network on a data set.
 
-In:  variants.VARIANT, seed, precision, models.MODEL.resize, .crop and .fit, weights/MODEL.safetensors, and
-     features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
+In:  variants.VARIANT, seed, precision, false_alarms, models.MODEL.resize, .crop and .fit,
+     weights/MODEL.safetensors, and features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
 Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/models/model_file.py)
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
 """
@@ -10,14 +10,17 @@ from stages.ground import paths
 from stages.ground.cli import importing_torch, run
 from stages.ground.errors import ProjectError
 from stages.ground.params import Seed, load_section
+from stages.ground.seeds import derived_rng
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
+from stages.heads.novelty import novelty_of
 from stages.models.features import Features
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
 from stages.preprocessing.inputs import Preprocessing
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
 from stages.recipes.variant import Probe, Variant, load_recipe
+from stages.statistics.novelty import kept_images
 
 
 def main(model: str, dataset: str, variant: str) -> None:
@@ -46,8 +49,9 @@ def train_head(recipe: Variant | Probe, cell: Cell) -> None:
     )
     last = pretrained.last_layer
     tensors = {**pretrained.tensors, f"{last}.weight": head.weight, f"{last}.bias": head.bias}
+    novelty = novelty_of(train.part(kept_images(train.labels, derived_rng(seed))), seed)
     ModelFile(
-        model, last, pretrained.graph, features.classes, preprocessing, "float32", features.backbone, tensors
+        model, last, pretrained.graph, features.classes, preprocessing, "float32", features.backbone, tensors, novelty
     ).write(paths.model(*cell))
     keep_history(history, recipe, cell, len(val.labels))
 

@@ -1,16 +1,21 @@
 """A small trained model, and pictures of many formats for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
+from stages.models.classifier import Classifier
 from stages.models.model_file import ModelFile
 from stages.networks.graph import to_graph
 from stages.networks.network import LastLayer, build, set_last_layer, tensors_of
 from stages.preprocessing.inputs import Preprocessing
-from tests.drawing import draw_picture
+from stages.preprocessing.squares import read_square
+from stages.statistics.novelty import Novelty
+from tests.drawing import KINDS, draw_picture
 
 CLASSES = ["discs", "größere Quadrate", "squares"]
 
@@ -30,6 +35,27 @@ def small_model(path: Path) -> Path:
         network.fc.bias += torch.tensor([3, 4, 0])
     graph, preprocessing = to_graph(network, 64), Preprocessing(72, 64)
     ModelFile("resnet18", "fc", graph, CLASSES, preprocessing, "float32", None, tensors_of(network)).write(path)
+    return path
+
+
+def telling_model(path: Path, folder: Path) -> Path:
+    """The same, which can tell what is none of its classes; these are of pictures drawn into `folder`."""
+    classifier = Classifier.load(small_model(path))
+    files = [folder / f"{kind}.{number}.png" for kind in KINDS for number in range(30)]
+    for file in files:
+        draw_picture(file, file.name.partition(".")[0], int(file.name.split(".")[1]))
+    embeddings = classifier.embeddings(np.stack([read_square(file, classifier.preprocessing) for file in files]))
+    novelty = Novelty.of(embeddings, np.arange(60) // 30, None, 0.05, np.random.default_rng(0))
+    replace(classifier.file, novelty=novelty).write(path)
+    return path
+
+
+def draw_foreign(path: Path) -> Path:
+    """A picture of neither kind: coloured stripes."""
+    stripes = np.zeros((60, 60, 3), np.uint8)
+    stripes[:, ::6] = (255, 0, 0)
+    stripes[:, 3::6] = (0, 255, 0)
+    Image.fromarray(stripes).save(path)
     return path
 
 

@@ -21,7 +21,7 @@ from stages.models.classifier import BATCH, Classifier, Prediction
 from stages.models.tensors import read_tensors, write_tensors
 from stages.pictures.picture import UnusableError
 from tests.drawing import draw_picture
-from tests.models import CLASSES, draw_formats, small_model
+from tests.models import CLASSES, draw_foreign, draw_formats, small_model, telling_model
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, t
     _, about = read_tensors(model)
     assert set(about) == {
         "network", "last_layer", "classes", "resize", "crop", "mean", "std", "precision", "backbone", "graph", "crc32",
-        "values", "fit",
+        "values", "fit", "none_of_these",
     }  # fmt: skip
     loaded = Classifier.load(write(tmp_path / "other.safetensors", model, made_by="another version"))
     assert (loaded.file.network, loaded.classes, loaded.preprocessing, loaded.file.precision) == (
@@ -236,3 +236,23 @@ def test_tensors_that_are_no_model_are_an_error_of_one_line(
         Classifier.load("x.safetensors")
     assert line in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_foreign_picture_is_told_and_those_of_the_classes_are_not(tmp_path: Path) -> None:
+    classifier = Classifier.load(telling_model(tmp_path / "telling.safetensors", tmp_path / "known"))
+    foreign = classifier(draw_foreign(tmp_path / "foreign.png"))
+    assert foreign.none_of_these is True
+    assert foreign.distance > foreign.threshold == classifier.file.novelty.threshold
+    assert foreign.label in CLASSES, "what it would have been"
+    assert foreign.probability == max(foreign.probabilities.values())
+    (tmp_path / "more").mkdir()
+    for number in range(100, 120):
+        draw_picture(tmp_path / f"more/{number}.png", "discs", number)
+    known = [outcome for _, outcome in classifier.stream(sorted((tmp_path / "more").iterdir()))]
+    assert sum(of.none_of_these for of in known) <= 2
+    assert all(of.none_of_these == (of.distance > of.threshold) for of in known)
+
+
+def test_a_model_that_cannot_tell_says_nothing_of_it(classifier: Classifier, pictures: list[Path]) -> None:
+    prediction = classifier(pictures[0])
+    assert (prediction.none_of_these, prediction.distance, prediction.threshold) == (None, None, None)

@@ -1,6 +1,7 @@
 """stages/evaluate.py: its numbers, by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,19 @@ def test_measure() -> None:
         "ece": pytest.approx((0.1192 + 0.7311 + 0.9526 + 0.3775) / 4, abs=1e-4),  # each alone in its bin
     }
     assert list(evaluate.measure(answers()))[2] == "accuracy"
+
+
+def test_the_share_of_false_alarms_is_measured_where_the_model_can_tell() -> None:
+    none_of_these = np.array([True, False, False, False])
+    measured = evaluate.measure(replace(answers(), none_of_these=none_of_these))
+    assert measured == evaluate.measure(answers()) | {"none_of_these": 0.25}
+
+
+def test_false_alarms_are_those_of_the_classifier(finished_project: Path) -> None:
+    classifier = Classifier.load(paths.model(*CELL))
+    files = list_split(paths.images(DATA) / "val").files
+    told = [outcome.none_of_these for _, outcome in classifier.stream(files)]
+    assert json.loads(paths.metrics(*CELL).read_text())["none_of_these"] == pytest.approx(np.mean(told), abs=1e-4)
 
 
 def test_balanced_accuracy_is_the_mean_of_the_recalls_of_the_classes_there_are() -> None:

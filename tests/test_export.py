@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from stages.models.model_file import ModelFile
 from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD, to_input
 from stages.preprocessing.squares import read_square
 from tests.conftest import PROJECT, clean_environment
-from tests.models import CLASSES, draw_formats, small_model
+from tests.models import CLASSES, draw_foreign, draw_formats, small_model, telling_model
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ METADATA = {
     "std": list(IMAGENET_STD),
     "values": None,
     "fit": "crop",
+    "threshold": None,
 }
 
 
@@ -103,13 +105,64 @@ def test_torch_export_gives_the_classifiers_probabilities(
     extra = {"metadata.json": ""}
     network = torch.export.load(path, extra_files=extra).module()
     for count in (1, len(images)):
-        np.testing.assert_allclose(network(torch.from_numpy(images[:count])).detach(), expected[:count], atol=1e-4)
+        given = network(torch.from_numpy(images[:count]))
+        assert list(given) == ["probabilities"]
+        np.testing.assert_allclose(given["probabilities"].detach(), expected[:count], atol=1e-4)
     assert read_metadata(json.loads(extra["metadata.json"])) == METADATA
 
     export.export(model, "torch.export", path)
     assert path.read_bytes() == first, "the same bytes each time"
     for content in (first, exported.read_bytes()):
         assert b"site-packages" not in content, "no path of this machine"
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("telling")
+    return telling_model(folder / "telling.safetensors", folder / "known")
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch.export"])
+def test_exports_tell_what_is_none_of_the_classes_as_the_classifier_does(
+    telling: Path, pictures: list[Path], form: str, tmp_path: Path
+) -> None:
+    classifier, path = Classifier.load(telling), tmp_path / "x"
+    assert export.export(telling, form, path) < 1e-4
+    files = [*pictures, draw_foreign(tmp_path / "foreign.png")]
+    images = to_input(
+        np.stack([read_square(file, classifier.preprocessing) for file in files]), classifier.preprocessing
+    )
+    expected = [classifier(file) for file in files]
+    run = onnx_file.run_onnx if form == "onnx" else pt2_file.run_pt2
+    for given, of in zip(run(path, [images, images[-1:]]), (expected, expected[-1:]), strict=True):
+        assert list(given) == ["probabilities", "distance", "none_of_these"]
+        assert given["distance"] == pytest.approx([answer.distance for answer in of], abs=1e-3)
+        assert given["none_of_these"].dtype == bool
+        assert given["none_of_these"].tolist() == [answer.none_of_these for answer in of]
+        assert given["none_of_these"].tolist()[-1]
+    threshold = export.metadata(classifier.file)["threshold"]
+    assert json.loads(threshold) == classifier.file.novelty.threshold
+    if form == "onnx":
+        onnx.checker.check_model(path, full_check=True)
+        assert onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map["threshold"] == threshold
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch.export"])
+def test_a_distance_that_disagrees_is_refused(
+    telling: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    module, name = (onnx_file, "write_onnx") if form == "onnx" else (pt2_file, "write_pt2")
+    write = getattr(module, name)
+
+    def off(file: ModelFile, *given: object) -> None:
+        write(replace(file, novelty=replace(file.novelty, medians=file.novelty.medians - 0.1)), *given)
+
+    monkeypatch.setattr(module, name, off)
+    with pytest.raises(
+        ProjectError, match=r"x was not written: a distance differed by [.\d]+ from that of .*; expected"
+    ):
+        export.export(telling, form, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("form", ["onnx", "torch.export"])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from safetensors.numpy import load_file
 from stages.ground.errors import ProjectError
 from stages.models.features import Embedded, Features
 from stages.models.graph import Graph
+from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
 from stages.models.tensors import read_tensors, write_tensors
 from stages.preprocessing.inputs import Preprocessing
+from stages.statistics.novelty import Novelty
 from tests.conftest import PROJECT
 
 TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array(7), "c": np.ones((2, 2), np.float32).T}
@@ -99,3 +102,61 @@ def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> 
     assert identity not in others
     assert len(set(others)) == len(others)
     assert identity.endswith("(resize=40, crop=32, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), values=None)")
+
+
+def a_model(novelty: Novelty | None) -> ModelFile:
+    tensors = {"fc.weight": np.ones((3, 8), np.float32), "fc.bias": np.zeros(3, np.float32)}
+    graph = Graph(onnx=b"abc", tensors=[])
+    return ModelFile("resnet18", "fc", graph, list("abc"), Preprocessing(40, 32), "float32", None, tensors, novelty)
+
+
+def a_novelty() -> Novelty:
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(60, 8)).astype(np.float32)
+    novelty = Novelty.of(embeddings, np.arange(60) % 3, None, 0.05, rng)
+    assert novelty is not None
+    return novelty
+
+
+def test_what_tells_none_of_the_classes_comes_back_and_is_no_tensor_of_the_network(tmp_path: Path) -> None:
+    novelty, embeddings = a_novelty(), np.random.default_rng(1).normal(size=(20, 8)).astype(np.float32)
+    a_model(novelty).write(tmp_path / "m")
+    again = ModelFile.read(tmp_path / "m")
+    assert set(again.tensors) == {"fc.weight", "fc.bias"}
+    assert again.novelty is not None
+    assert (again.novelty.threshold, again.novelty.false_alarms) == (novelty.threshold, 0.05)
+    assert np.array_equal(again.novelty.distances(embeddings), novelty.distances(embeddings))
+    assert again.novelty.known.directions.dtype == np.float16
+
+
+def test_a_model_that_cannot_tell_is_read_and_so_is_one_from_before_there_was_such_a_thing(tmp_path: Path) -> None:
+    a_model(None).write(tmp_path / "m")
+    assert ModelFile.read(tmp_path / "m").novelty is None
+    tensors, about = read_tensors(tmp_path / "m")
+    del about["none_of_these"], about["crc32"]
+    write_tensors(tmp_path / "old", tensors, about)
+    assert ModelFile.read(tmp_path / "old").novelty is None
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda tensors, _: tensors.pop("none_of_these.axes"), "no 'none_of_these.axes' in it"),
+        (lambda tensors, _: tensors.update({"none_of_these.axes": np.ones((2, 7))}), "does not fit its network"),
+        (lambda tensors, _: tensors.update({"none_of_these.directions": np.ones((0, 8))}), "does not fit its network"),
+        (lambda tensors, _: tensors.update({"none_of_these.centres": np.ones((3, 1))}), "does not fit its network"),
+        (lambda _, told: told.pop("threshold"), "none_of_these.threshold: Field required"),
+        (lambda _, told: told.update(spans=[1, 0]), "none_of_these.spans.1: Input should be greater than 0"),
+    ],
+)
+def test_what_tells_none_of_the_classes_must_fit_the_network(
+    in_folder: Path, change: Callable[[dict, dict], object], line: str
+) -> None:
+    a_model(a_novelty()).write(Path("m"))
+    tensors, about = read_tensors(Path("m"))
+    change(tensors, about["none_of_these"])
+    write_tensors(Path("m"), tensors, about)
+    with pytest.raises(ProjectError) as raised:
+        ModelFile.read(Path("m"))
+    assert str(raised.value).startswith("m is not a model that stages.train made: ")
+    assert line in str(raised.value)

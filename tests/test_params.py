@@ -33,6 +33,7 @@ def settings() -> dict:
     return {
         "seed": 0,
         "precision": "bfloat16",
+        "false_alarms": 0.05,
         "models": {"resnet18": {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 256, "crop": 224, "fit": "crop"}},
         "downloads": {"shapes": {"urls": ["shapes.zip"]}},
         "datasets": {"shapes": {"manifest": "shapes.sha256"}, "mine": {}},
@@ -108,6 +109,10 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
     [
         ("seed", -1, "seed: Input should be greater than or equal to 0; received -1"),
         ("precision", "float16", "precision: Input should be 'auto', 'bfloat16' or 'float32'; received 'float16'"),
+        ("false_alarms", 0, "false_alarms: Input should be greater than 0; received 0"),
+        ("false_alarms", 1, "false_alarms: Input should be less than 1; received 1"),
+        ("false_alarms", "5 %", "false_alarms: Input should be a valid number; received '5 %'"),
+        ("false_alarms", GONE, "false_alarms: missing"),
         ("models", {}, "models: Dictionary should have at least 1 item after validation, not 0; received {}"),
         ("models.resnet18.sha256", GONE, "models.resnet18.sha256: missing"),
         (
@@ -294,7 +299,7 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        ("sede", "sede: unknown key; did you mean seed?; allowed: seed, precision, models, downloads, datasets,"),
+        ("sede", "sede: unknown key; did you mean seed?; allowed: seed, precision, false_alarms, models, downloads,"),
         ("models.resnet18.sha", "models.resnet18.sha: unknown key; did you mean sha256?; allowed: urls, sha256, "),
         ("downloads.shapes.url", "downloads.shapes.url: unknown key; did you mean urls?; allowed: urls"),
         ("datasets.mine.folds", "datasets.mine.folds: unknown key; allowed: manifest, val_fraction, seed"),
@@ -377,7 +382,7 @@ def test_a_name_that_dvc_cannot_carry_is_refused(in_folder: Path, section: str, 
 
 @pytest.mark.parametrize("name", ["raw", "manifests", "embedded"])
 def test_a_data_set_cannot_have_the_name_of_another_folder_in_data(in_folder: Path, name: str) -> None:
-    problem = rf"^params\.yaml: datasets\.{name}: the names raw, manifests and embedded are taken by folders in data/$"
+    problem = rf"^params\.yaml: datasets\.{name}: the names raw, manifests, embedded and corrections are taken by folders in data/$"
     with pytest.raises(ProjectError, match=problem):
         load(in_folder, changed((f"datasets.{name}", {})))
 

@@ -17,7 +17,7 @@ from stages.ground.errors import ProjectError
 from stages.models.classifier import BATCH, Classifier
 from tests.conftest import PROJECT, clean_environment
 from tests.drawing import draw_picture
-from tests.models import CLASSES, draw_formats, small_model
+from tests.models import CLASSES, draw_foreign, draw_formats, small_model, telling_model
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def test_the_table_names_file_class_and_probability(
     names = [f"{path.parent}/./{path.name}" for path in pictures]
     assert predict(str(model), names, as_json=False) == 0
     header, *rows = (line.split("\t") for line in capsys.readouterr().out.splitlines())
-    assert header == ["file", "class", "probability"]
+    assert header == ["file", "class", "probability", "none_of_these"]
     classifier = Classifier.load(model)
     assert [row[0] for row in rows] == names, "as given"
-    for name, label, probability in rows:
-        assert label == classifier(name).label
+    for name, label, probability, none_of_these in rows:
+        assert (label, none_of_these) == (classifier(name).label, "unknown"), "by a model that cannot tell"
         assert float(probability) == pytest.approx(classifier(name).probability, abs=1e-4)
 
 
@@ -63,9 +63,31 @@ def test_a_json_line_has_the_probability_of_every_class(
     classifier = Classifier.load(model)
     assert [row["file"] for row in rows] == list(map(str, pictures))
     for row in rows:
-        assert list(row) == ["file", "class", "probability", "probabilities"]
+        assert list(row) == [
+            "file", "class", "probability", "none_of_these", "distance", "threshold", "probabilities",
+        ]  # fmt: skip
+        assert row["none_of_these"] is row["distance"] is row["threshold"] is None, "by a model that cannot tell"
         assert row["probabilities"] == pytest.approx(classifier(row["file"]).probabilities, abs=1e-5)
         assert (row["class"], row["probability"]) == max(row["probabilities"].items(), key=lambda item: item[1])
+
+
+def test_a_foreign_picture_is_none_of_these_beside_what_it_would_have_been(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = telling_model(tmp_path / "telling.safetensors", tmp_path / "known")
+    names = [str(draw_foreign(tmp_path / "foreign.png")), str(tmp_path / "known/discs.0.png")]
+    assert predict(str(model), names, as_json=False) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[3] for row in rows] == ["yes", "no"]
+    assert rows[0][1] in CLASSES
+    assert predict(str(model), names, as_json=True) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    expected = [Classifier.load(model)(name) for name in names]
+    for answer, of in zip(answers, expected, strict=True):
+        assert (answer["none_of_these"], answer["threshold"]) == (of.none_of_these, pytest.approx(of.threshold))
+        assert answer["distance"] == pytest.approx(of.distance, abs=1e-4)
+        assert list(answer["probabilities"]) == CLASSES
+    assert [answer["none_of_these"] for answer in answers] == [True, False]
 
 
 def test_a_folder_stands_for_the_pictures_in_it_and_below(
@@ -147,7 +169,7 @@ def test_the_table_has_the_very_bytes_of_a_broken_name_and_its_reader_may_leave(
     broken = os.fsencode(tmp_path) + b"/\xff\xfe.png"
     Path(os.fsdecode(broken)).write_bytes((tmp_path / "one.png").read_bytes())
     with start(model, *20 * BATCH * [broken]) as command:
-        assert command.stdout.readline() == b"file\tclass\tprobability\n"
+        assert command.stdout.readline() == b"file\tclass\tprobability\tnone_of_these\n"
         assert command.stdout.readline().startswith(broken + b"\t")
         command.stdout.close()
         assert command.stderr.read() == b""

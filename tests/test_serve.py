@@ -29,7 +29,7 @@ from stages.preprocessing.inputs import middle_crop
 from stages.preprocessing.squares import read_square
 from tests.browser import Browser
 from tests.conftest import PROJECT, clean_environment
-from tests.models import CLASSES, draw_formats, small_model
+from tests.models import CLASSES, draw_foreign, draw_formats, small_model, telling_model
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +73,35 @@ def test_the_answer_is_the_classifiers_own(address: str, model: Path, pictures: 
     for picture in pictures:
         response = classify(address, picture.read_bytes())
         answer, expected = response.json(), classifier(picture)
-        assert (response.status_code, list(answer)) == (200, ["label", "probabilities", "seen", "heat"])
+        assert (response.status_code, list(answer)) == (
+            200, ["label", "probabilities", "none_of_these", "distance", "threshold", "seen", "heat"]
+        )  # fmt: skip
         assert answer["label"] == expected.label
         assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-4)
         labels.add(expected.label)
     assert len(labels) > 1
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_foreign(tmp_path_factory.mktemp("foreign") / "foreign.png")
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    folder = tmp_path_factory.mktemp("telling")
+    return Classifier.load(telling_model(folder / "telling.safetensors", folder / "known"))
+
+
+def test_a_foreign_picture_is_told_by_a_model_that_can(
+    address: str, telling: Classifier, pictures: list[Path], foreign: Path
+) -> None:
+    for picture, none_of_these in ((foreign, True), (pictures[0], False)):
+        answer, expected = explanation.explain(telling, telling.look, picture.read_bytes()), telling(picture)
+        assert answer["none_of_these"] is expected.none_of_these is none_of_these
+        assert (answer["distance"], answer["threshold"]) == (expected.distance, expected.threshold)
+        assert answer["label"] == expected.label
+    assert classify(address, foreign.read_bytes()).json()["none_of_these"] is None
 
 
 def test_the_pictures_are_the_square_that_was_seen_and_the_same_in_grey_under_the_heat_map(
@@ -395,7 +419,7 @@ class TestInBrowser:
         self, opened: Browser, pictures: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         original, name = explanation.explain, "<img src=x onerror=alert(1)>" + 40 * "z"
-        answer = {"label": name, "probabilities": {"a": 0.25, name: 0.75}, "heat": None}
+        answer = {"label": name, "probabilities": {"a": 0.25, name: 0.75}, "heat": None, "none_of_these": False}
         monkeypatch.setattr(explanation, "explain", lambda *arguments: original(*arguments) | answer)
         self.choose(opened, pictures[0])
         opened.wait_until(self.SHOWN)
@@ -403,6 +427,32 @@ class TestInBrowser:
         assert opened.ask("document.querySelector('tbody th').innerText") == name
         assert opened.ask("document.getElementById('looked').offsetHeight") == 0
         assert (opened.overflow(), opened.cut_off(), opened.complaints()) == (0, [], [])
+
+    def test_a_foreign_picture_is_told_in_words_with_what_it_would_have_been(
+        self,
+        opened: Browser,
+        telling: Classifier,
+        foreign: Path,
+        pictures: list[Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        told = "document.getElementById('told').offsetHeight > 0"
+        self.choose(opened, pictures[0])  # of a model that cannot tell
+        opened.wait_until(self.SHOWN)
+        assert not opened.ask(told)
+        original = explanation.explain
+        monkeypatch.setattr(explanation, "explain", lambda _, *arguments: original(telling, *arguments))
+        self.choose(opened, foreign)
+        opened.wait_until(f"{self.SAID}.innerText.startsWith('Looks')")
+        opened.wait_until(self.SHOWN)
+        expected = telling(foreign)
+        assert opened.ask(f"{self.SAID}.innerText") == (
+            f"Looks like none of these; the nearest would be {expected.label} ({expected.probability:.2f})"
+        )
+        assert opened.ask(told)
+        assert (opened.overflow(), opened.cut_off(), opened.complaints()) == (0, [], [])
+        self.choose(opened, pictures[0])
+        opened.wait_until(f"{self.SAID}.innerText.endsWith('%')")
 
     def test_the_keyboard_reaches_the_choice_first_and_its_label_names_it(self, opened: Browser) -> None:
         opened.driver.switch_to.active_element.send_keys("\ue004")  # Tab

@@ -12,8 +12,9 @@ from torch import nn
 
 from stages import features, train
 from stages.ground import paths
-from stages.ground.files import read_table
+from stages.ground.files import read_table, write_json
 from stages.ground.runtime import Runtime
+from stages.ground.seeds import derived_rng
 from stages.heads.fit import start_layer
 from stages.heads.linear import Embeddings
 from stages.models.classifier import Classifier
@@ -23,8 +24,10 @@ from stages.networks.graph import to_graph
 from stages.networks.network import build, tensors_of
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, list_split
+from stages.preprocessing.squares import read_square
 from stages.recipes.variant import Variant
 from stages.settings import load_params
+from stages.statistics.novelty import Novelty
 from stages.training import whole
 from stages.training.compute import Compute
 from stages.training.distributed import ALONE, Team
@@ -100,6 +103,43 @@ def test_the_model_file_is_enough_to_use_the_model(project: Path, capsys: pytest
     files = list_split(paths.images("mine") / "val").files
     right = [outcome.label == path.parent.name for path, outcome in classifier.stream(files)]
     assert float(last["accuracy"]) == pytest.approx(sum(right) / len(right)), "the history is of the finished model"
+
+
+def test_what_tells_none_of_the_classes_is_of_the_finished_network_and_of_whole_groups(project: Path) -> None:
+    files = list_split(paths.images("mine") / "train").files
+    names = {file.relative_to(paths.images("mine")).as_posix(): f"{number // 2}" for number, file in enumerate(files)}
+    names |= {
+        file.relative_to(paths.images("mine")).as_posix(): file.name
+        for file in list_split(paths.images("mine") / "val").files
+    }
+    for together in (False, True):
+        if together:
+            write_json(paths.groups("mine"), names)
+        features.main("mobilenet_v2", "mine")
+        for variant in ("frozen", "unfrozen"):
+            train.main("mobilenet_v2", "mine", variant)
+            classifier = Classifier.load(paths.model("mobilenet_v2", "mine", variant))
+            labels = np.array([classifier.classes.index(file.parent.name) for file in files])
+            embeddings = classifier.embeddings(np.stack([read_square(file, LOOK) for file in files]))
+            of_groups, alone = (
+                Novelty.of(embeddings, labels, groups, load_params().false_alarms, derived_rng(0))
+                for groups in (np.arange(len(files)) // 2, None)
+            )
+            novelty, expected = classifier.file.novelty, of_groups if together else alone
+            assert of_groups.threshold != pytest.approx(alone.threshold, rel=1e-2)
+            assert novelty.threshold == pytest.approx(expected.threshold, rel=1e-3)
+            assert novelty.distances(embeddings) == pytest.approx(expected.distances(embeddings), abs=1e-2)
+
+
+def test_images_of_one_group_train_a_model_that_says_nothing_of_it(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [path.relative_to(paths.images("mine")).as_posix() for path in paths.images("mine").rglob("*.png")]
+    write_json(paths.groups("mine"), dict.fromkeys(files, "one"))
+    features.main("mobilenet_v2", "mine")
+    train.main("mobilenet_v2", "mine", "frozen")
+    assert Classifier.load(paths.model("mobilenet_v2", "mine", "frozen")).file.novelty is None
+    assert "it will not tell what is none of its classes: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

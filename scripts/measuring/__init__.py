@@ -1,1 +1,1 @@
-"""What scripts.benchmark is made of. May import stages."""
+"""What scripts.benchmark and scripts.none_of_these are made of. May import stages."""

@@ -33,6 +33,9 @@ def explain(classifier: Classifier, look: Look, file: bytes) -> dict[str, object
     return {
         "label": prediction.label,
         "probabilities": prediction.probabilities,
+        "none_of_these": prediction.none_of_these,
+        "distance": prediction.distance,
+        "threshold": prediction.threshold,
         "seen": data_uri(png(seen)),
         "heat": None if heat is None else data_uri(png_under_heat(seen, enlarged(heat, len(seen)))),
     }

@@ -38,6 +38,7 @@ Pixels = Annotated[int, Field(ge=32, le=1024)]
 Fit = Literal["crop", "pad", "squash"]  # how a picture becomes the square that a network sees
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Precision = Literal["auto", "bfloat16", "float32"]
+FalseAlarms = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
 def name(text: str) -> str:

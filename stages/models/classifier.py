@@ -33,6 +33,9 @@ class Prediction:
     label: str  # the most probable class
     probability: float  # of that class, 0..1
     probabilities: dict[str, float]  # of every class, in the order of the network's outputs
+    none_of_these: bool | None = None  # looks like no class; None where the model's file cannot tell
+    distance: float | None = None  # how unlike the train images it is: 0 is usual, 1 hardly is
+    threshold: float | None = None  # of distances: what is above it looks like no class
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,26 @@ class Classifier:
                     yield file, next(predictions) if isinstance(square, np.ndarray) else square
 
     def _predict(self, squares: np.ndarray) -> list[Prediction]:
-        rows = softmax(self.logits(squares)).tolist()
+        embeddings = self.embeddings(squares)
+        rows, told = softmax(self.answers(embeddings)).tolist(), self.novelties(embeddings)
         tables = [dict(zip(self.classes, row, strict=True)) for row in rows]
-        return [Prediction(label := max(table, key=table.__getitem__), table[label], table) for table in tables]
+        labels = [max(table, key=table.__getitem__) for table in tables]
+        return [
+            Prediction(label, table[label], table, *novelty)
+            for label, table, novelty in zip(labels, tables, told, strict=True)
+        ]
+
+    def novelties(self, embeddings: np.ndarray) -> list[tuple[bool, float, float] | tuple[()]]:
+        """(N, D) -> for each whether it is none of the classes, its distance, and the threshold, where they are known
+
+        It tells pictures of something entirely different; a class that is much like these mostly passes as one of them
+        (docs/none_of_these.md).
+        """
+        novelty = self.file.novelty
+        if novelty is None:
+            return [() for _ in embeddings]
+        threshold = novelty.threshold
+        return [(distance > threshold, distance, threshold) for distance in novelty.distances(embeddings).tolist()]
 
     def logits(self, squares: np.ndarray) -> np.ndarray:
         """(N, 3, side, side) uint8 -> (N, classes) float32"""

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -10,13 +10,25 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stages.ground.errors import ProjectError
-from stages.ground.params import Fit, Pixels
+from stages.ground.params import FalseAlarms, Fit, Pixels, Positive
 from stages.models.graph import Graph
 from stages.models.tensors import Tensors, read_tensors, write_tensors
 from stages.pictures.picture import Values
 from stages.preprocessing.inputs import Preprocessing
+from stages.statistics.novelty import Known, Novelty
 
 Channels = tuple[float, float, float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+NONE_OF_THESE = "none_of_these."  # of the names of tensors that are none of the network's
+
+
+class _NoneOfThese(BaseModel):
+    """What Novelty has beside tensors."""
+
+    medians: tuple[Finite, Finite]
+    spans: tuple[Positive, Positive]
+    threshold: Finite
+    false_alarms: FalseAlarms
 
 
 class _Header(BaseModel):
@@ -34,6 +46,7 @@ class _Header(BaseModel):
     fit: Fit = "crop"  # which older files do not say
     precision: str
     backbone: str | None = None
+    none_of_these: _NoneOfThese | None = None
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -57,7 +70,8 @@ class ModelFile:
     preprocessing: Preprocessing
     precision: str  # that it was trained in: bfloat16 or float32
     backbone: str | None  # Pretrained.identity, where the last layer alone was trained
-    tensors: Tensors
+    tensors: Tensors  # of the network
+    novelty: Novelty | None = None  # tells what is none of the classes; None where that could not be learnt
 
     @property
     def weight(self) -> np.ndarray:
@@ -76,8 +90,9 @@ class ModelFile:
             "precision": self.precision,
             "backbone": self.backbone,
             "graph": self.graph.model_dump(mode="json"),
+            "none_of_these": _told(self.novelty) if self.novelty else None,
         }
-        write_tensors(path, self.tensors, about)
+        write_tensors(path, {**self.tensors, **(_known(self.novelty) if self.novelty else {})}, about)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -89,6 +104,7 @@ class ModelFile:
         try:
             header = _Header.model_validate_json(json.dumps(about))
             _check_tensors(tensors, header)
+            novelty = _novelty(tensors, header)
         except (ValidationError, ValueError) as error:
             raise ProjectError(f"{path} is not a model that stages.train made: {_first_problem(error)}") from error
         preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std, header.values, header.fit)
@@ -100,8 +116,33 @@ class ModelFile:
             preprocessing,
             header.precision,
             header.backbone,
-            tensors,
+            {name: tensor for name, tensor in tensors.items() if not name.startswith(NONE_OF_THESE)},
+            novelty,
         )
+
+
+def _told(novelty: Novelty) -> dict[str, object]:
+    numbers = {"threshold": novelty.threshold, "false_alarms": novelty.false_alarms}
+    return {"medians": novelty.medians.tolist(), "spans": novelty.spans.tolist(), **numbers}
+
+
+def _known(novelty: Novelty) -> Tensors:
+    return {NONE_OF_THESE + field.name: getattr(novelty.known, field.name) for field in fields(Known)}
+
+
+def _novelty(tensors: Tensors, header: _Header) -> Novelty | None:
+    if (told := header.none_of_these) is None:
+        return None
+    try:
+        known = Known(**{field.name: tensors[NONE_OF_THESE + field.name] for field in fields(Known)})
+    except KeyError as error:
+        raise ValueError(f"no {error} in it") from error
+    width = tensors[f"{header.last_layer}.weight"].shape[1]
+    fit = known.directions.shape[1:] == known.axes.shape[1:] == (width,)
+    if not fit or not len(known.directions) or known.centres.shape[1:] != known.axes.shape[:1]:
+        raise ValueError("what tells none of these does not fit its network")
+    medians, spans = (np.array(values, np.float32) for values in (told.medians, told.spans))
+    return Novelty(known, medians, spans, told.threshold, told.false_alarms)
 
 
 def _check_tensors(tensors: Tensors, header: _Header) -> None:

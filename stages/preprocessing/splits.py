@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.ground.errors import ProjectError
+from stages.ground import paths
+from stages.ground.errors import ProjectError, some
+from stages.ground.files import read_json
 from stages.pictures.listing import LeftOut, files_below
 from stages.pictures.system_names import is_of_a_system
 
@@ -43,3 +45,19 @@ def list_splits(folder: Path) -> dict[str, LabelledFiles]:
                 f" {', '.join(of.classes) or 'none'}; run dvc repro, which arranges them anew"
             )
     return splits
+
+
+def groups_of(dataset: str, files: list[str]) -> np.ndarray | None:
+    """(N,) numbers of the groups of these files, which other splits number alike; None where there are none.
+
+    Raises:
+        ProjectError: a file has no group.
+    """
+    path = paths.groups(dataset)
+    if not path.is_file():
+        return None
+    names = read_json(path)
+    if missing := [file for file in files if file not in names]:
+        raise ProjectError(f"{path}: no group of {some(missing)}; run dvc repro, which arranges the images anew")
+    numbers = {name: number for number, name in enumerate(sorted(set(names.values())))}
+    return np.array([numbers[names[file]] for file in files], np.int64)

@@ -1,1 +1,1 @@
-"""What numbers are worth: scores, intervals, tests, calibration, projections. Imports no other package."""
+"""What numbers are worth: scores, intervals, tests, calibration; projections, novelty. Imports no other package."""

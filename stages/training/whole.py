@@ -4,6 +4,7 @@ model."""
 import copy
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,16 @@ from stages.ground.errors import ProjectError
 from stages.ground.files import write_table
 from stages.ground.params import Precision, Seed, load_section
 from stages.ground.runtime import Runtime, load_runtime
+from stages.ground.seeds import derived_rng
 from stages.heads.fit import start_layer, start_rows
 from stages.heads.linear import Embeddings, Head
+from stages.heads.novelty import novelty_of
 from stages.heads.probe import FOLDS
 from stages.models.backbone import Backbone
 from stages.models.features import Features
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
+from stages.models.tensors import Tensors
 from stages.networks.blocks import check_blocks, train_last_blocks
 from stages.networks.network import (
     check_takes,
@@ -33,10 +37,11 @@ from stages.networks.network import (
 )
 from stages.networks.settings import takes_one_size
 from stages.preprocessing.inputs import Preprocessing, to_input
-from stages.preprocessing.splits import LabelledFiles, list_splits
+from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
 from stages.recipes.variant import Augment, Report, Row, Variant, load_recipe
 from stages.recipes.weights import class_weights
+from stages.statistics.novelty import kept_images
 from stages.statistics.scores import cross_entropy
 from stages.statistics.selection import simplest
 from stages.training.checkpoint import Checkpoint
@@ -84,6 +89,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     network, history = trained(
         recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe, cell), checkpoint
     )
+    known = known_images(network, train, train_files, dataset, pretrained, seed, compute)
     if team.rank:
         return
     ModelFile(
@@ -95,6 +101,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
         compute.precision,
         None,
         tensors_of(network),
+        novelty_of(known, seed),
     ).write(paths.model(*cell))
     keep_history(history, recipe, cell, len(val.labels))
     checkpoint.delete()
@@ -180,6 +187,23 @@ def chosen_share(
     return best
 
 
+def known_images(
+    network: nn.Module,
+    train: Images,
+    listed: LabelledFiles,
+    dataset: str,
+    pretrained: Pretrained,
+    seed: int,
+    compute: Compute,
+) -> Embeddings:
+    """The finished network's embeddings of the train images that novelty_of looks at, as they are used: not augmented,
+    in float32."""
+    kept, folder = kept_images(train.labels, derived_rng(seed)), paths.images(dataset)
+    embeddings = Validation(train.part(kept), pretrained, compute).embeddings(network)
+    groups = groups_of(dataset, [path.relative_to(folder).as_posix() for path in listed.files])
+    return Embeddings(embeddings, train.labels[kept], None if groups is None else groups[kept])
+
+
 def kept_embeddings(model: str, dataset: str) -> Embeddings:
     return Embeddings.of(Features.read(paths.features(model, dataset)).splits["train"])
 
@@ -242,24 +266,32 @@ def announce(network: nn.Module, crop: int, compute: Compute, model: str, recipe
 
 @dataclass(frozen=True)
 class Validation:
-    """A look at the val images as the finished model will see them: by onnxruntime, in float32."""
+    """A look at images as the finished model will see them: by onnxruntime, in float32."""
 
     images: Images
     pretrained: Pretrained
     compute: Compute
 
     def logits(self, network: nn.Module) -> np.ndarray:
-        """(N, classes) float32, of all val images; each process of the team computes a share."""
+        """(N, classes) float32, of all images; each process of the team computes a share."""
         tensors, last = tensors_of(network), self.pretrained.last_layer
         head = Head(tensors[f"{last}.weight"], tensors[f"{last}.bias"])
+        return self._gathered(tensors, head.logits, len(head.bias))
+
+    def embeddings(self, network: nn.Module) -> np.ndarray:
+        """(N, D) float32, the same way."""
+        return self._gathered(tensors_of(network), lambda embeddings: embeddings, self.pretrained.width)
+
+    def _gathered(self, tensors: Tensors, answer: Callable[[np.ndarray], np.ndarray], width: int) -> np.ndarray:
+        """(N, width), what `answer` makes of the embeddings of one batch after another."""
         backbone = Backbone(self.pretrained.graph, tensors, self.compute.device.type, torch.get_num_threads())
         mine = self.compute.team.share(np.arange(len(self.images.labels)))
         parts = [mine[start : start + VAL_BATCH] for start in range(0, len(mine), VAL_BATCH)]
-        logits = [
-            head.logits(backbone.embeddings(to_input(self.images.squares[part], self.images.preprocessing)))
+        answers = [
+            answer(backbone.embeddings(to_input(self.images.squares[part], self.images.preprocessing)))
             for part in parts
         ]
-        return self.compute.team.gathered(np.concatenate([np.empty((0, len(head.bias)), np.float32), *logits]))
+        return self.compute.team.gathered(np.concatenate([np.empty((0, width), np.float32), *answers]))
 
 
 def reporter(recipe: Variant, cell: Cell) -> Report:
