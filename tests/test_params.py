@@ -380,9 +380,10 @@ def test_a_name_that_dvc_cannot_carry_is_refused(in_folder: Path, section: str, 
         load(in_folder, params)
 
 
-@pytest.mark.parametrize("name", ["raw", "manifests", "embedded"])
+@pytest.mark.parametrize("name", ["raw", "manifests", "embedded", "corrections"])
 def test_a_data_set_cannot_have_the_name_of_another_folder_in_data(in_folder: Path, name: str) -> None:
-    problem = rf"^params\.yaml: datasets\.{name}: the names raw, manifests, embedded and corrections are taken by folders in data/$"
+    names = "raw, manifests, embedded and corrections"
+    problem = rf"^params\.yaml: datasets\.{name}: the names {names} are taken by folders in data/$"
     with pytest.raises(ProjectError, match=problem):
         load(in_folder, changed((f"datasets.{name}", {})))
 
