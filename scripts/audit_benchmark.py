@@ -27,6 +27,7 @@ from scripts.measuring.planted import COPIES, auroc, blank, blurred, flipped, re
 from scripts.results import between_marks, markdown
 from stages.audit import BLURRED, EMPTY, STRANGE, Pictures, audited
 from stages.faults.copies import find_copies
+from stages.faults.held_out import held_out_probabilities
 from stages.faults.labels import MARGIN, label_inputs, log_margins
 from stages.faults.looks import look_at
 from stages.faults.outliers import strangeness
@@ -42,7 +43,6 @@ from stages.pictures.picture import open_picture
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.squares import read_squares
 from stages.settings import load_params
-from stages.statistics.held_out import held_out_probabilities
 from stages.statistics.neighbours import directions, nearest
 
 PAGE = Path("docs/audit.md")
@@ -191,16 +191,19 @@ def foreign_table(sets: dict[str, Pictures], seeds: Sequence[int]) -> Table:
     header = ("data set", "foreign", "AUROC", "named", "others named", "AUROC by the 5 nearest of all")
     rows: list[tuple[str, ...]] = []
     for name, other in permutations(sets, 2):
-        found = [of_foreign(sets[name].embeddings, sets[other].embeddings, seed) for seed in seeds]
+        found = [of_foreign(sets[name], sets[other], seed) for seed in seeds]
         auc, named, others, plain = (mean(column) for column in zip(*found, strict=True))
         rows.append((name, other, auc, named, others, plain))
     return header, rows
 
 
-def of_foreign(own: np.ndarray, other: np.ndarray, seed: int) -> tuple[float, ...]:
-    chosen = np.random.default_rng(seed).choice(len(other), round(FOREIGN * len(own)), replace=False)
-    together, count = np.concatenate((own, other[chosen])), len(own)
-    scores, points = strangeness(together), directions(together)
+def of_foreign(own: Pictures, other: Pictures, seed: int) -> tuple[float, ...]:
+    """`other`'s pictures come with labels at random."""
+    rng, count = np.random.default_rng(seed), len(own.files)
+    chosen = rng.choice(len(other.files), round(FOREIGN * count), replace=False)
+    together = np.concatenate((own.embeddings, other.embeddings[chosen]))
+    labels = np.append(own.labels, rng.integers(0, len(own.classes), len(chosen)))
+    scores, points = strangeness(together, labels), directions(together)
     plain = nearest(points, points, 5, same=True).distances.mean(1)
     named = scores > STRANGE
     return (
@@ -232,7 +235,7 @@ def of_odd(dataset: str, pictures: Pictures, seeds: Sequence[int]) -> Iterator[t
 
             empty = [looked(blank(200, rng))[0] for _ in range(BLANK)]
             soft = [
-                looked(blurred(open_picture(files[at]), rng))[1] for at in rng.choice(len(files), 50, replace=False)
+                looked(blurred(open_picture(files[at]), rng))[1] for at in rng.choice(len(files), BLURS, replace=False)
             ]
         yield (
             float(np.mean(np.array(empty) < EMPTY)),
@@ -267,7 +270,7 @@ def timed(images: int) -> str:
         pictures = Pictures(files, ["train"] * images, names, labels, embeddings.astype(np.float32), numbers)
         before = memory()
         begin = time.perf_counter()
-        audited(pictures, Path(made), None, Runtime(**load_runtime().model_dump() | {"progress": False}))
+        audited(pictures, Path(made), None, "crop", Runtime(**load_runtime().model_dump() | {"progress": False}))
         return f"{time.perf_counter() - begin} {before} {memory()}"
 
 

@@ -2,7 +2,7 @@
 
 Each row has `no` in front. Look at the picture, write `yes` where it is right, change `to` where another class is, and
 run `dvc repro`: arrange@DATASET applies the rows with `yes`, by the images' checksums. Rows that are there already stay
-as they are. What is proposed: another label for labels that are probably wrong; `leave_out` for empty pictures, for
+as they are. What is proposed: another label for doubtful labels; `leave_out` for empty pictures, for
 those like no other, and for train images that are copies of val or test images; `together` for copies where the split
 is drawn here, so that both land on one side of it.
 
@@ -11,7 +11,6 @@ Exit status: 0 written, or nothing to write, 1 no audit is there, 2 wrong argume
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from stages.datasets.corrections import COLUMNS, read_corrections
 from stages.datasets.layout import read_layout
@@ -20,6 +19,7 @@ from stages.ground import paths
 from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, sha256, write_table
+from stages.ground.params import known_as
 from stages.pictures.listing import list_folder
 from stages.settings import load_params
 
@@ -44,18 +44,20 @@ def correct(dataset: str, model: str | None) -> None:
     """Add a row for each finding that has none.
 
     Raises:
-        ProjectError: no such data set, no audit of it, or its table of corrections is none.
+        ProjectError: no such data set or network, no audit of it, or its table of corrections is none.
     """
     params = load_params()
-    if dataset not in params.datasets:
-        raise ProjectError(f"{dataset!r}: expected one of params.yaml's data sets: {', '.join(params.datasets)}")
+    known_as("datasets", params.datasets, dataset)
+    if model:
+        known_as("models", params.models, model)
     read_corrections(dataset)
     path = paths.corrections(dataset)
     there: list[Row] = read_table(path, may_be_empty=True) if path.is_file() else []
     findings = read_findings(dataset, [model] if model else list(params.models))
     known = {(row["sha256"], row["change"]) for row in there}
+    names = {row["sha256"]: row["to"] for row in there if row["change"] == "together"}
     new: list[Row] = []
-    for row in proposals(findings, dataset, is_drawn(dataset, params.datasets[dataset])):
+    for row in proposals(findings, dataset, is_drawn(dataset, params.datasets[dataset]), names):
         if (row["sha256"], row["change"]) not in known:
             known.add((row["sha256"], row["change"]))
             new.append(row)
@@ -80,30 +82,45 @@ def is_drawn(dataset: str, settings: Dataset) -> bool:
     return settings.manifest is None and "val" not in read_layout(raw, list_folder(raw)).splits
 
 
-def proposals(findings: Sequence[Row], dataset: str, drawn: bool) -> Iterator[Row]:
-    names = names_of_copies(findings)
+def proposals(findings: Sequence[Row], dataset: str, drawn: bool, names: dict[str, str]) -> Iterator[Row]:
+    """Rows for all findings; `names`, {checksum: name}, are of images that are kept together already."""
+    kept = [of for of in findings if is_kept_together(of, drawn)]
+    pairs = [pair for of in kept if (pair := together(of, dataset))]
+    for first, second in pairs:
+        link(names, first["sha256"], second["sha256"])
+    yield from (of | {"to": names[of["sha256"]]} for pair in pairs for of in pair)
     for of in findings:
-        score = float(of["score"])
         if of["kind"] == "label":
             yield row(dataset, "label", of["suggested"], of["file"], f"by all other images {of['suggested']}")
         elif of["kind"] in ALONE:
             yield row(dataset, "leave_out", "", of["file"], ALONE[of["kind"]])
-        elif of["kind"] == "copy_within" or (of["kind"] == "copy" and drawn):
-            for file, other in ((of["file"], of["partner"]), (of["partner"], of["file"])):
-                yield row(dataset, "together", names[file], file, f"a copy of {other}, likeness {score:.2f}")
-        elif of["kind"] == "copy" and of["partner_split"] == "train":
-            yield row(dataset, "leave_out", "", of["partner"], f"a copy of {of['file']}, likeness {score:.2f}")
+        elif of["partner_split"] == "train" and not is_kept_together(of, drawn):
+            left_out = row(dataset, "leave_out", "", of["partner"], f"a copy of {of['file']}, likeness {of['score']}")
+            if left_out["sha256"] != sha256(paths.images(dataset) / of["file"]):  # else it would go from both splits
+                yield left_out
 
 
-def names_of_copies(findings: Sequence[Row]) -> dict[str, str]:
-    """{file: one name for all that are linked as copies}"""
-    names: dict[str, str] = {}
-    for of in findings:
-        if of["partner"]:
-            first, second = (names.get(file, Path(file).stem) for file in (of["file"], of["partner"]))
-            names |= {of["file"]: first, of["partner"]: first}
-            names = {file: first if name == second else name for file, name in names.items()}
-    return names
+def is_kept_together(of: Row, drawn: bool) -> bool:
+    """Whether both images of a copy can land on one side."""
+    return of["kind"] == "copy_within" or (of["kind"] == "copy" and drawn and "test" not in splits_of(of))
+
+
+def splits_of(of: Row) -> tuple[str, str]:
+    return of["split"], of["partner_split"]
+
+
+def together(of: Row, dataset: str) -> list[Row]:
+    """A row for either; none where they are the same to the byte, which arrange keeps together by itself."""
+    pair = ((of["file"], of["partner"]), (of["partner"], of["file"]))
+    rows = [row(dataset, "together", "", file, f"a copy of {other}, likeness {of['score']}") for file, other in pair]
+    return rows if rows[0]["sha256"] != rows[1]["sha256"] else []
+
+
+def link(names: dict[str, str], first: str, second: str) -> None:
+    """Give both checksums, and all that are linked with either, one name."""
+    name = names.get(first) or names.get(second) or first[:12]
+    other = names.get(second, name)
+    names |= {first: name, second: name} | {digest: name for digest, of in names.items() if of == other}
 
 
 def row(dataset: str, change: str, to: str, file: str, why: str) -> Row:

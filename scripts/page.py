@@ -52,7 +52,7 @@ COMPARISON = Kind(
 AUDIT = Kind(
     partial(paths.figure, name="audit"),
     "Images to look at",
-    "Thumbnails of copies, of images whose label is probably wrong, and of odd ones, with their files' names",
+    "Thumbnails of copies, of images whose label is doubtful, and of odd ones, with their files' names",
     "Before you believe an accuracy, see whether these are what they are called: data/corrections/ is for what is not.",
 )
 OF_CELL = (

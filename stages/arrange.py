@@ -35,7 +35,6 @@ from stages.statistics.sampling import numbered, take_groups
 EXPECTED = "Expected train/ (val/ and test/ beside it are kept apart), or class folders only, which are split"
 DEFAULT_VAL_FRACTION = 0.2
 ALLOW = "set allow_duplicates: true for this data set"
-NO_CORRECTIONS = Corrections()
 IMBALANCE = 5  # a class with more than so many times the images of another is warned of
 
 
@@ -55,12 +54,12 @@ def main(dataset: str) -> None:
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
-        if corrections:
-            write_json(folder / paths.corrected(dataset).name, corrections.counts())
         groups = with_kept_together(group_names(settings, plan, raw), plan, corrections)
+        if corrections.applied:
+            write_json(folder / paths.corrected(dataset).name, corrections.counts())
         if kept_together := groups or copies(examined):
             write_json(folder / paths.groups(dataset).name, kept_together)
-    print("\n".join([summary(dataset, plan), *said, *notes, *remarks(examined, values)]))
+    print("\n".join([summary(dataset, plan), *said, *corrections.lines(), *notes, *remarks(examined, values)]))
     for warning in filter(None, (imbalance(plan), torn_groups(groups))):
         print(warning)
 
@@ -73,12 +72,13 @@ def planned(raw: Path, settings: Dataset, corrections: Corrections) -> tuple[dic
 
 
 def arrangement(
-    raw: Path, settings: Dataset, corrections: Corrections = NO_CORRECTIONS
+    raw: Path, settings: Dataset, corrections: Corrections | None = None
 ) -> tuple[dict[str, Path], list[str]]:
     """The same of a folder with folders of splits, or with class folders only.
 
     And what is left out, or was decided, a line each.
     """
+    corrections = corrections or Corrections()
     listing = list_folder(raw)
     layout = read_layout(raw, listing)
     notes = [*layout.notes, *listing.left_out.lines()]
@@ -107,7 +107,7 @@ def split_by_class(
     places: dict[str, Path],
     val_fraction: float,
     settings: Dataset,
-    corrections: Corrections = NO_CORRECTIONS,
+    corrections: Corrections | None = None,
 ) -> dict[str, Path]:
     """Let `val_fraction` of each class validate, but one image at least, and one less than all at most.
 
@@ -123,7 +123,9 @@ def split_by_class(
         settings: with the seed of the draw, and what says the groups.
         corrections: of which those count that keep images together.
     """
-    if (groups := with_kept_together(group_names(settings, places, top), places, corrections)) is not None:
+    if (
+        groups := with_kept_together(group_names(settings, places, top), places, corrections or Corrections())
+    ) is not None:
         return split_by_group(top, places, val_fraction, settings.seed, groups)
     classes: dict[str, dict[str, Path]] = {}
     for place, path in places.items():

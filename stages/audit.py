@@ -1,26 +1,28 @@
-"""Name the images to look at before an accuracy is believed: copies, labels that are probably wrong, and odd pictures.
+"""Name the images to look at before an accuracy is believed: copies, doubtful labels and odd pictures.
 
 All follows from the features and the pictures; nothing is trained, and nothing is taken out. data/corrections/ is for
 what you find right in it.
 
-In:  features/MODEL/DATASET.safetensors, data/DATASET/
+In:  features/MODEL/DATASET.safetensors, data/DATASET/, models.MODEL.fit
 Out: tables/MODEL/DATASET/audit/: audit.tsv, and of the first of each kind NUMBER.png (and NUMBER-partner.png)
-         kind: copy (of a picture in another split), copy_within, label, outlier, empty, blurred, long
+         kind: copy (of a picture in another split), copy_within, label, outlier, empty, blurred, long (with fit: crop)
          score: of copies how alike they are (to 1); of labels the natural logarithm of how much more probable the
              suggested class is; of outliers a robust z-score; of the others contrast, blur, share that is seen
-         file, split, label; of a copy partner, partner_split, partner_label; of a label suggested
+         file, split, label; of a copy partner, partner_split, partner_label and copies, the number of the group that is
+             linked by such pairs; of a label suggested
      metrics/MODEL/DATASET-audit.json: how many of each kind (with test_ before: among the test images), the balanced
          accuracy of telling classes by files or by colours alone, and how many corrections were applied
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel
 
-from stages.faults.copies import find_copies, joined
+from stages.faults.copies import Copies, find_copies, joined
 from stages.faults.labels import suspect_labels
 from stages.faults.looks import Look, look_at
 from stages.faults.outliers import strangeness
@@ -28,6 +30,7 @@ from stages.faults.shortcuts import Shortcut, find_shortcuts
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.files import read_json, write_json, write_table, written_whole
+from stages.ground.params import Fit, load_entry
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.features import Features
 from stages.pictures.picture import Values, decoders, of_each, open_picture
@@ -35,7 +38,7 @@ from stages.preprocessing.inputs import values_of
 
 KINDS = {  # of findings, the most telling first
     "copy": "copies across splits",
-    "label": "probably wrong labels",
+    "label": "doubtful labels",
     "outlier": "unlike all others",
     "empty": "showing nothing",
     "copy_within": "copies within a split",
@@ -47,6 +50,7 @@ EMPTY = 0.02  # contrast: nearly one colour
 BLURRED = 0.6  # as a picture of 256 pixels under a Gaussian blur of 2 to 3
 LONG = 0.5  # the share that the middle square shows
 SHOWN = 20  # pictures of each kind
+ALIKE = "different pictures of this set are too much alike"
 THUMBNAIL = 160  # pixels of the longer side, at most
 
 
@@ -87,6 +91,7 @@ class Finding:
     partner_split: str = ""
     partner_label: str = ""
     suggested: str = ""
+    copies: int | str = ""
 
     @property
     def of_test(self) -> bool:
@@ -96,41 +101,51 @@ class Finding:
 def main(model: str, dataset: str) -> None:
     pictures, folder = Pictures.of(Features.read(paths.features(model, dataset))), paths.images(dataset)
     values = values_of(dataset)
-    findings, shortcuts = audited(pictures, folder, values, load_runtime())
+    fit = load_entry("models", _Fit, model).fit
+    findings, shortcuts, notes = audited(pictures, folder, values, fit, load_runtime())
     with written_whole(paths.audit(model, dataset)) as part:
         part.mkdir()
         write_table(part / "audit.tsv", rows(findings), ("number", *Finding.__dataclass_fields__))
         write_thumbnails(part, findings, folder, values)
     write_json(paths.audit_metrics(model, dataset), counts(findings, shortcuts) | corrections(dataset))
-    print("\n".join([f"{model} {dataset}: {len(pictures.files)} images", *lines(findings, shortcuts)]))
+    print("\n".join([f"{model} {dataset}: {len(pictures.files)} images", *notes, *lines(findings, shortcuts)]))
+
+
+class _Fit(BaseModel):
+    """What this stage needs of a network's settings."""
+
+    fit: Fit
 
 
 def audited(
-    pictures: Pictures, folder: Path, values: Values | None, runtime: Runtime
-) -> tuple[list[Finding], list[Shortcut]]:
-    """What there is to look at, by kind, the surest first; `folder` is that of the files."""
+    pictures: Pictures, folder: Path, values: Values | None, fit: Fit, runtime: Runtime
+) -> tuple[list[Finding], list[Shortcut], list[str]]:
+    """What there is to look at, by kind, the surest first, and what cannot be told; `folder` is that of the files."""
     looks = of_each([folder / file for file in pictures.files], lambda path: look_at(path, values), runtime)
-    copies = find_copies(np.stack([look.grey for look in looks]), pictures.embeddings, pictures.labels)
+    greys = np.stack([look.grey for look in looks])
+    copies = find_copies(greys, pictures.embeddings, pictures.labels, runtime.workers)
     groups = joined(copies.pairs, pictures.groups)
     suspects = suspect_labels(pictures.embeddings, pictures.labels, groups)
     findings = [
-        *found_copies(pictures, copies.pairs, copies.likeness),
+        *found_copies(pictures, copies),
         *found_labels(pictures, suspects.numbers, suspects.suggested, suspects.scores),
-        *found_alone(pictures, "outlier", strangeness(pictures.embeddings), STRANGE),
-        *found_odd(pictures, looks),
+        *found_alone(pictures, "outlier", strangeness(pictures.embeddings, pictures.labels), STRANGE),
+        *found_odd(pictures, looks, fit),
     ]
     findings.sort(key=lambda finding: list(KINDS).index(finding.kind))
-    return findings, find_shortcuts(looks, pictures.labels, groups)
+    notes = [] if copies.telling else [f"copies: only those of a likeness above {copies.border}: {ALIKE}"]
+    return findings, find_shortcuts(looks, pictures.labels, groups), notes
 
 
-def found_copies(pictures: Pictures, pairs: np.ndarray, likeness: np.ndarray) -> Iterator[Finding]:
+def found_copies(pictures: Pictures, copies: Copies) -> Iterator[Finding]:
     """Each pair; of two in different splits the one that trains comes last, as the partner."""
-    for (first, second), alike in zip(pairs.tolist(), likeness.tolist(), strict=True):
+    groups = joined(copies.pairs, np.arange(len(pictures.files)))
+    for (first, second), alike in zip(copies.pairs.tolist(), copies.likeness.tolist(), strict=True):
         if pictures.splits[first] == "train":
             first, second = second, first
         kind = "copy_within" if pictures.splits[first] == pictures.splits[second] else "copy"
         partner = (pictures.files[second], pictures.splits[second], pictures.classes[pictures.labels[second]])
-        yield finding(pictures, kind, alike, first, partner)
+        yield replace(finding(pictures, kind, alike, first, partner), copies=int(groups[first]))
 
 
 def found_labels(
@@ -147,16 +162,17 @@ def found_alone(pictures: Pictures, kind: str, scores: np.ndarray, border: float
             yield finding(pictures, kind, float(scores[number]), number)
 
 
-def found_odd(pictures: Pictures, looks: Sequence[Look]) -> Iterator[Finding]:
+def found_odd(pictures: Pictures, looks: Sequence[Look], fit: Fit) -> Iterator[Finding]:
     contrasts, seen = (np.array([getattr(look, name) for look in looks]) for name in ("contrast", "seen"))
     blurs = np.array([look.blur if look.contrast > EMPTY else 0 for look in looks])
     yield from (below(found) for found in found_alone(pictures, "empty", -contrasts, -EMPTY))
     yield from found_alone(pictures, "blurred", blurs, BLURRED)
-    yield from (below(found) for found in found_alone(pictures, "long", -seen, -LONG))
+    if fit == "crop":
+        yield from (below(found) for found in found_alone(pictures, "long", -seen, -LONG))
 
 
 def below(found: Finding) -> Finding:
-    return Finding(**(asdict(found) | {"score": -found.score}))
+    return replace(found, score=-found.score)
 
 
 def finding(

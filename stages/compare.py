@@ -3,7 +3,7 @@
 In:  the names under variants; metrics/MODEL/DATASET/ and plots/MODEL/DATASET/, of all variants;
      tables/MODEL/DATASET/audit/
 Out: metrics/MODEL/DATASET.json: accuracies, each variant against the first with the exact McNemar test, and the
-         accuracy on val images that are no copies of train images and whose labels are not probably wrong
+         accuracy on val images that are no copies of train images and whose labels are not doubtful
      plots/MODEL/DATASET-curves.tsv: variant, split, epoch, loss, accuracy
 """
 
@@ -18,7 +18,7 @@ from stages.statistics.inference import OF_UNEQUAL, described, described_clean, 
 
 Numbers = dict[str, float]
 ACCURACY = ("accuracy", "accuracy_low", "accuracy_high")
-FINDINGS = {"kind": str, "file": str, "partner_split": str}
+FINDINGS = dict.fromkeys(("kind", "file", "split", "partner", "partner_split", "copies"), str)
 CURVES = {"split": str, "epoch": int, "loss": float, "accuracy": float}
 
 
@@ -71,9 +71,11 @@ def compare(metrics: dict[str, Numbers], right: dict[str, list[bool]]) -> dict[s
 
 
 def doubtful_images(model: str, dataset: str) -> set[str]:
-    """Val images that are copies of train images, or whose label is probably wrong."""
+    """Val images that are copies of train images, directly or by way of others, or whose label is doubtful."""
     rows = read_typed(paths.audit(model, dataset) / "audit.tsv", FINDINGS, may_be_empty=True)
-    return {row["file"] for row in rows if row["kind"] == "label" or row["partner_split"] == "train"}
+    training = {row["copies"] for row in rows if "train" in (row["split"], row["partner_split"])} - {""}
+    copies = {row[name] for row in rows if row["copies"] in training for name in ("file", "partner")}
+    return copies | {row["file"] for row in rows if row["kind"] == "label"}
 
 
 def without(doubtful: set[str], files: list[str], right: list[bool]) -> Numbers:

@@ -42,7 +42,7 @@ MISTAKES = {"number": int, "label": str, "prediction": str, "probability": float
 FINDINGS = {"number": int, "kind": str, "score": float, "file": str, "label": str, "partner": str, "suggested": str}
 HEADINGS = {  # of audit@MODEL-DATASET's kinds
     "copy": "Copies: a picture of one split is in another as well",
-    "label": "Labels that are probably wrong, by all other images",
+    "label": "Doubtful labels: by all other images, another class is likelier",
     "outlier": "Like no other picture of the set",
     "empty": "Show nothing",
     "copy_within": "Copies within a split",
@@ -126,9 +126,8 @@ def to_panel(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Panel 
         return None
     label, suggested = (names.get(name, name) for name in (row["label"], row["suggested"]))
     said = f"{label}: {suggested}?" if suggested else f"{label} ({row['score']:.2f})"
-    caption = f"{said}\n{Path(row['file']).name[-20:]}"
-    if row["partner"]:
-        caption = f"{said} {row['file']}\n{row['partner']}"
+    file, partner = (row[name].encode("ascii", "replace").decode().replace("\t", "?") for name in ("file", "partner"))
+    caption = f"{said} {file}\n{partner}" if partner else f"{said}\n{Path(file).name[-20:]}"
     return Panel([np.asarray(open_picture(path)) for path in files], caption)
 
 

@@ -1,18 +1,22 @@
 """stages/audit.py: the stage, on pictures with planted faults; and what draws and compares on it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from scripts.measuring.planted import blurred
 from stages import audit
+from stages.faults import copies
 from stages.ground import paths
 from stages.ground.files import read_table, write_json
 from stages.models.features import Embedded, Features
 from stages.pictures.picture import open_picture
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, to_yaml
 from tests.drawing import KINDS, draw_split
 
 CELL = ("mobilenet_v2", "mine")
@@ -69,7 +73,7 @@ def test_each_planted_fault_is_in_the_table(planted: Path, capsys: pytest.Captur
     assert (numbers["copy"], numbers["label"], numbers["long"], numbers["test_copy"]) == (1, 1, 1, 0)
     assert numbers["chance"] == 0.5
     told = capsys.readouterr().out
-    assert "probably wrong labels: 1, first val/discs/wrong.png (is it squares?)" in told
+    assert "doubtful labels: 1, first val/discs/wrong.png (is it squares?)" in told
     assert "copies across splits: 1, first val/discs/discs.25.png (is it train/discs/discs.3.png?)" in told
 
 
@@ -105,6 +109,71 @@ def test_corrections_are_named(planted: Path) -> None:
     write_json(paths.corrected("mine"), {"corrected_label": 2, "corrected_leave_out": 0, "corrected_together": 0})
     audit.main(*CELL)
     assert json.loads(paths.audit_metrics(*CELL).read_text())["corrected_label"] == 2
+
+
+def test_where_the_network_sees_all_of_it_nothing_is_too_long(planted: Path) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["models"]["mobilenet_v2"]["fit"] = "pad"
+    Path("params.yaml").write_text(to_yaml(params))
+    audit.main(*CELL)
+    assert found("long") == []
+    assert found("copy")
+
+
+def test_groups_of_the_set_count_for_labels_and_shortcuts(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[np.ndarray] = []
+    for name in ("suspect_labels", "find_shortcuts"):
+        real = getattr(audit, name)
+
+        def noted(first, labels, groups, real=real):  # type: ignore[no-untyped-def]
+            given.append(groups)
+            return real(first, labels, groups)
+
+        monkeypatch.setattr(audit, name, noted)
+    features = Features.read(paths.features(*CELL))
+    splits = {
+        split: replace(of, groups=np.arange(len(of.files)) // 2 + 100 * (split == "val"))
+        for split, of in features.splits.items()
+    }
+    Features("backbone", list(KINDS), splits).write(paths.features(*CELL))
+    audit.main(*CELL)
+    files = [file for of in splits.values() for file in of.files]
+    copy, original = files.index("val/discs/discs.25.png"), files.index("train/discs/discs.3.png")
+    for groups in given:
+        assert groups[copy] == groups[original]  # a copy speaks for its copy
+        assert groups[0] == groups[1] != groups[2]
+    assert len(given) == 2
+
+
+def test_so_many_are_shown_and_all_are_in_the_table(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "SHOWN", 1)
+    for number in range(3):
+        Image.new("RGB", (50, 50), (number, 0, 0)).save(planted / f"train/squares/squares.{number}.png")
+    audit.main(*CELL)
+    numbers = [row["number"] for row in found("empty")]
+    assert len(numbers) >= 4
+    assert [(paths.audit(*CELL) / f"{number}.png").exists() for number in numbers] == [True] + [False] * (
+        len(numbers) - 1
+    )
+
+
+def test_findings_come_by_kind_and_what_shows_nothing_is_not_blurred(planted: Path) -> None:
+    blurred(open_picture(planted / "train/discs/discs.7.png").resize((256, 256)), np.random.default_rng(0)).save(
+        planted / "train/discs/discs.7.png"
+    )
+    audit.main(*CELL)
+    kinds = [row["kind"] for row in read_table(paths.audit(*CELL) / "audit.tsv")]
+    assert kinds == sorted(kinds, key=list(audit.KINDS).index)
+    assert [row["file"] for row in found("blurred")] == ["train/discs/discs.7.png"]
+
+
+def test_where_all_pictures_are_alike_copies_cannot_be_told(
+    planted: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "border_of", lambda *_: copies.MOST)
+    audit.main(*CELL)
+    told = "copies: only those of a likeness above 0.97: different pictures of this set are too much alike"
+    assert told in capsys.readouterr().out
 
 
 def test_a_shortcut_is_one_line(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:

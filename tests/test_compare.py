@@ -35,8 +35,8 @@ def cell(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]
         write_table(paths.history(*place), [dict(zip(names, row, strict=True)) for row in rows])
     findings = [
         Finding("label", 2.0, "val/a/5.png", "val", "a", suggested="b"),
-        Finding("copy", 1.0, "val/a/0.png", "val", "a", "train/a/0.png", "train", "a"),
-        Finding("copy", 1.0, "val/a/1.png", "val", "a", "test/a/1.png", "test", "a"),
+        Finding("copy", 1.0, "val/a/0.png", "val", "a", "train/a/0.png", "train", "a", copies=3),
+        Finding("copy", 1.0, "val/a/1.png", "val", "a", "test/a/1.png", "test", "a", copies=4),
         Finding("outlier", 5.0, "val/a/2.png", "val", "a"),
     ]
     write_findings("mobilenet_v2", "mine", findings)
@@ -62,6 +62,16 @@ def test_doubtful_val_images_are_left_out_beside_the_usual_accuracy(cell: tuple[
     assert metrics["frozen"]["accuracy"] == 0.7
 
 
+def test_a_copy_of_a_copy_of_a_train_image_is_doubtful_too(cell: tuple[str, str]) -> None:
+    pairs = [
+        Finding("copy", 1.0, "val/a/0.png", "val", "a", "train/a/0.png", "train", "a", copies=3),
+        Finding("copy_within", 1.0, "val/a/0.png", "val", "a", "val/a/1.png", "val", "a", copies=3),
+        Finding("copy_within", 1.0, "val/a/2.png", "val", "a", "val/a/3.png", "val", "a", copies=5),
+    ]
+    write_findings(*cell, pairs)
+    assert compare.doubtful_images(*cell) == {"val/a/0.png", "val/a/1.png", "train/a/0.png"}
+
+
 def test_where_all_are_doubtful_there_is_no_such_accuracy(
     cell: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,7 +80,7 @@ def test_where_all_are_doubtful_there_is_no_such_accuracy(
     metrics = json.loads(paths.comparison_metrics(*cell).read_text())["mobilenet_v2-mine"]
     assert metrics["frozen"]["clean_images"] == 0
     assert "clean_accuracy" not in metrics["frozen"]
-    assert "no val image is without a copy that trains" in capsys.readouterr().out
+    assert "no val image is without a copy that trains or a doubtful label" in capsys.readouterr().out
 
 
 def test_variants_are_compared_with_the_first_on_the_same_images(cell: tuple[str, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.correct import correct
+from scripts.correct import correct, link
 from stages import arrange
 from stages.audit import Finding
 from stages.datasets.corrections import COLUMNS, Corrections, read_corrections, with_kept_together
@@ -65,8 +65,8 @@ def test_labels_and_what_is_left_out(raw: Path, capsys: pytest.CaptureFixture[st
     counts = read_json(paths.corrected("mine"))
     assert counts == {"corrected_label": 1, "corrected_leave_out": 1, "corrected_together": 0}
     told = capsys.readouterr().out
-    assert "2 corrections are applied" in told
-    assert "1 corrections are not: their first column is not yes" in told
+    assert "data/corrections/mine.tsv: corrected images: 2\n" in told
+    assert "data/corrections/mine.tsv: corrections that wait for a yes in their first column: 1\n" in told
     assert (raw / "discs/discs.1.png").is_file()  # raw images stay as they are
 
 
@@ -118,7 +118,7 @@ def test_what_is_kept_together_lands_on_one_side(raw: Path) -> None:
               if (paths.images("mine") / split / "discs" / name).is_file()}  # fmt: skip
     assert len(splits) == 1
     groups = json.loads(paths.groups("mine").read_text())
-    assert sum(group == "one" for group in groups.values()) == 2
+    assert sum(group == "together one" for group in groups.values()) == 2
 
 
 def test_groups_of_what_is_kept_together_are_one(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_groups_of_what_is_kept_together_are_one(tmp_path: Path) -> None:
         places[name] = tmp_path / name
     corrections = Corrections(together={sha256(tmp_path / "a"): "x", sha256(tmp_path / "c"): "x"})
     groups = with_kept_together({"a": "1", "b": "1", "c": "2", "d": "3"}, places, corrections)
-    assert groups == {"a": "x", "b": "x", "c": "x", "d": "3"}
+    assert groups == {"a": "together x", "b": "together x", "c": "together x", "d": "3"}
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,99 @@ def test_a_wrong_row_is_one_line(raw: Path, change: dict[str, str], told: str) -
         arrange.main("mine")
     assert told in str(error.value)
     assert not paths.images("mine").exists()
+
+
+def test_what_changes_nothing_is_said_and_not_counted(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = row("yes", "label", "squares", raw / "discs/discs.1.png") | {"sha256": "0" * 64}
+    write(gone, row("yes", "label", "discs", raw / "discs/discs.2.png"))
+    arrange.main("mine")
+    assert not paths.corrected("mine").exists()
+    told = capsys.readouterr().out
+    assert "corrections that change nothing, as of images that are not there: 2" in told
+    assert "corrected images" not in told
+
+
+def test_images_of_one_name_that_come_to_one_class_are_both_there(raw: Path) -> None:
+    for name in ("circles", "rings"):
+        (raw / name).mkdir()
+        for number in range(3):
+            (raw / "discs" / f"discs.{len(list((raw / name).iterdir())) + (3 if name == 'rings' else 0)}.png").rename(
+                raw / name / f"{number}.png"
+            )
+    write(*(row("yes", "label", "squares", raw / name / "1.png") for name in ("circles", "rings")))
+    arrange.main("mine")
+    images = [path for path in paths.images("mine").rglob("*.png") if path.parent.name == "squares"]
+    assert len(images) == 12
+
+
+@pytest.mark.parametrize("change", ["leave_out", "label"])
+def test_a_class_that_would_be_empty_is_one_line(raw: Path, change: str) -> None:
+    to = "squares" if change == "label" else ""
+    write(*(row("yes", change, to, path) for path in sorted((raw / "discs").iterdir())))
+    with pytest.raises(ProjectError, match=r"data/corrections/mine.tsv: they leave no images of discs; take some back"):
+        arrange.main("mine")
+
+
+def test_a_column_more_is_one_line(raw: Path) -> None:
+    write_table(paths.corrections("mine"), [row("no", "leave_out", "", raw / "discs/discs.1.png") | {"note": "x"}])
+    with pytest.raises(ProjectError, match=r"line 2: expected the columns apply, .*, and no others"):
+        read_corrections("mine")
+
+
+def test_of_copies_to_the_byte_none_is_left_out_of_both_splits(raw: Path) -> None:
+    draw_split(raw / "train", 3)
+    draw_split(raw / "val", 3, first=30)
+    without_classes(raw)
+    (raw / "val/discs/discs.30.png").write_bytes((raw / "train/discs/discs.1.png").read_bytes())
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["datasets"]["mine"] = {"allow_duplicates": True}
+    Path("params.yaml").write_text(to_yaml(params))
+    arrange.main("mine")
+    copy = Finding("copy", 1.0, "val/discs/discs.30.png", "val", "discs", "train/discs/discs.1.png", "train", "discs")
+    write_findings("mobilenet_v2", "mine", [copy])
+    correct("mine", None)
+    assert not paths.corrections("mine").exists()
+
+
+def test_a_test_image_s_copy_that_trains_is_left_out_also_where_val_is_drawn(raw: Path) -> None:
+    draw_split(raw / "train", 6)
+    draw_split(raw / "test", 3, first=30)
+    without_classes(raw)
+    arrange.main("mine")
+    name = next((paths.images("mine") / "train/discs").iterdir()).name
+    copy = Finding("copy", 0.9, "test/discs/discs.30.png", "test", "discs", f"train/discs/{name}", "train", "discs")
+    write_findings("mobilenet_v2", "mine", [copy])
+    correct("mine", None)
+    [only] = read_table(paths.corrections("mine"), COLUMNS)
+    assert (only["change"], only["file"]) == ("leave_out", f"train/discs/{name}")
+
+
+def test_names_of_what_is_kept_together_follow_from_the_images() -> None:
+    """Not from their files' names, which others have as well; and from the rows that are there."""
+    names: dict[str, str] = {"e" * 64: "mine"}
+    link(names, "a" * 64, "b" * 64)
+    link(names, "c" * 64, "d" * 64)
+    assert names["a" * 64] == names["b" * 64] == "a" * 12
+    link(names, "b" * 64, "c" * 64)
+    assert {names[letter * 64] for letter in "abcd"} == {"a" * 12}
+    link(names, "d" * 64, "e" * 64)
+    assert {names[letter * 64] for letter in "de"} <= {"a" * 12, "mine"}
+    link(names, "f" * 64, "e" * 64)
+    assert names["f" * 64] == names["e" * 64]
+
+
+def test_together_holds_where_train_is_given_and_val_is_drawn(raw: Path) -> None:
+    draw_split(raw / "train", 10)
+    draw_split(raw / "test", 2, first=30)
+    without_classes(raw)
+    arrange.main("mine")
+    val = next((paths.images("mine") / "val/discs").iterdir()).name
+    train = next((paths.images("mine") / "train/discs").iterdir()).name
+    write(*(row("yes", "together", "one", raw / "train/discs" / name) for name in (val, train)))
+    arrange.main("mine")
+    splits = {path.parts[2] for path in paths.images("mine").rglob("*.png") if path.name in (val, train)
+              and path.parent.name == "discs"}  # fmt: skip
+    assert len(splits) == 1
 
 
 def test_two_labels_of_one_image_are_refused(raw: Path) -> None:
@@ -207,5 +300,5 @@ def test_where_the_split_is_given_the_train_image_is_left_out(raw: Path) -> None
 def test_without_an_audit_it_says_what_to_run(raw: Path) -> None:
     with pytest.raises(ProjectError, match="there is no audit of mine: run dvc repro audit@mobilenet_v2-mine"):
         correct("mine", None)
-    with pytest.raises(ProjectError, match=r"'other': expected one of params.yaml's data sets: mine"):
+    with pytest.raises(ProjectError, match=r"params.yaml: datasets has no entry 'other'; it has: mine"):
         correct("other", None)

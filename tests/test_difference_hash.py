@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from scripts.adding.survey import nearly_the_same
 from scripts.measuring.planted import COPIES
@@ -29,6 +29,22 @@ def test_pictures_of_one_colour_are_no_copies() -> None:
     assert near_copies([]) == []
 
 
+def test_many_alike_are_each_named_once() -> None:
+    digest = difference_hash(scene(0).convert("L"))
+    pairs = near_copies([digest] * 5000)
+    assert pairs[:2] == [(0, 1), (0, 2)]
+    assert len(pairs) == 4999
+
+
+def test_shapes_on_a_plain_ground_are_not_all_the_same() -> None:
+    rng, digests = np.random.default_rng(0), []
+    for _ in range(100):
+        picture, (left, top) = Image.new("L", (200, 200), 255), rng.integers(0, 150, 2).tolist()
+        ImageDraw.Draw(picture).ellipse((left, top, left + 50, top + 50), fill=40)
+        digests.append(difference_hash(picture))
+    assert near_copies(digests) == []
+
+
 def test_add_warns_of_them_across_splits_first(tmp_path: Path) -> None:
     made = {"train/a/1": (1, 95), "val/a/1": (1, 60), "train/a/2": (2, 95), "train/a/3": (2, 60)}
     for name, (seed, quality) in (made | {"train/a/4": (4, 95), "val/a/4": (4, 95)}).items():
@@ -38,6 +54,6 @@ def test_add_warns_of_them_across_splits_first(tmp_path: Path) -> None:
     places = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg"))
     lines = list(nearly_the_same({place: examine(tmp_path / place) for place in places}))
     assert lines == [  # what is the same to the byte is said elsewhere
-        "warning: 1 pairs of images are nearly the same across splits: train/a/1.jpg is val/a/1.jpg",
-        "warning: 1 pairs of images are nearly the same: train/a/2.jpg is train/a/3.jpg",
+        "warning: 1 images are nearly the same as one of another split: train/a/1.jpg is val/a/1.jpg",
+        "warning: 1 images are nearly the same: train/a/2.jpg is train/a/3.jpg",
     ]

@@ -71,7 +71,7 @@ def test_the_sheet_has_a_heading_for_each_kind_and_pairs_side_by_side(finished_p
     sheet = draw.audit(CELL)
     told = [text.get_text() for text in sheet.texts]
     assert "Copies: a picture of one split is in another as well: all 1" in told
-    assert "Labels that are probably wrong, by all other images: the first 12 of 13" in told
+    assert "Doubtful labels: by all other images, another class is likelier: the first 12 of 13" in told
     assert "discs (0.97) val/discs/a.png\ntrain/discs/b.png" in told
     assert told.count("discs: squares?\n0.png") == 1
     assert len(sheet.axes) == 2 + 12
@@ -80,6 +80,13 @@ def test_the_sheet_has_a_heading_for_each_kind_and_pairs_side_by_side(finished_p
     assert abs(places[0].x1 - places[1].x0) < 0.01
     assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
     assert len({(round(place.x0, 3), round(place.y0, 3)) for place in places}) == len(places)
+
+
+def test_names_of_files_that_no_font_has_are_marked(finished_project: Path) -> None:
+    shutil.rmtree(paths.audit(MODEL, DATA))
+    write_findings(MODEL, DATA, [Finding("empty", 0.01, "val/discs/\u732b\tb.png", "val", "discs")])
+    Image.new("RGB", (160, 120), "red").save(paths.audit(MODEL, DATA) / "1.png")
+    assert "discs (0.01)\n??b.png" in [text.get_text() for text in draw.audit(CELL).texts]
 
 
 def test_a_sheet_without_findings_is_a_line_of_text(finished_project: Path) -> None:

@@ -124,7 +124,8 @@ def deep(place: str, values: list[float], kind: type, count: int = 5) -> Make:
 
     def make() -> None:
         for number in range(count):
-            pixels = np.tile(np.array(values, kind), (number + 4, 2))
+            seed = [number, *place.encode()]
+            pixels = np.random.default_rng(seed).permuted(np.tile(np.array(values, kind), (number + 4, 2)))
             put(f"{place}/{number}.tif", encoded(pixels, "TIFF"))()
 
     return make

@@ -76,16 +76,16 @@ def copies(digests: dict[str, str]) -> Iterator[str]:
 def nearly_the_same(pictures: dict[str, Examined]) -> Iterator[str]:
     """Images that differ in their bytes and hardly in what they show, above all across splits."""
     places = list(pictures)
-    pairs = [
-        (places[first], places[second])
-        for first, second in near_copies([of.look for of in pictures.values()])
-        if pictures[places[first]].sha256 != pictures[places[second]].sha256
-    ]
-    across = [pair for pair in pairs if len({place.partition("/")[0] for place in pair}) > 1]
-    for found, where in ((across, " across splits"), ([pair for pair in pairs if pair not in across], "")):
-        if found:
-            shown = some([" is ".join(pair) for pair in found])
-            yield f"warning: {len(found)} pairs of images are nearly the same{where}: {shown}"
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for pair in near_copies([of.look for of in pictures.values()]):
+        first, second = (places[number] for number in pair)
+        if pictures[first].sha256 != pictures[second].sha256:
+            across = first.partition("/")[0] != second.partition("/")[0]
+            found[across].append(f"{first} is {second}")
+    for across, pairs in found.items():
+        if pairs:
+            where = " as one of another split" if across else ""
+            yield f"warning: {len(pairs)} images are nearly the same{where}: {some(pairs)}"
 
 
 def trust(images: int) -> str:

@@ -6,6 +6,7 @@ shifts, sizes, turns and mirroring (Lewis, "Fast normalized cross-correlation", 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,9 +23,9 @@ SIZES = range(31, 24, -1)  # of that other: a crop shows its part larger
 TURN = 3  # degrees
 DETAIL = 1.6  # pixels: what is coarser is light and shade, in which different pictures are alike
 PART = 26  # rows of a picture without what a caption may cover
-LEAST, SUREST = 0.6, 0.85  # correlations: below, no two pictures are called the same; above, all are
-DIFFERENT = 0.99  # of pairs that are surely different are below the border …
-BEYOND = 0.08  # … and by this much
+LEAST, MOST = 0.6, 0.97  # where the border is, as a correlation; a copy that was encoded again has 0.99
+DIFFERENT = 0.95  # of the most alike pairs of two classes are below the border …
+BEYOND = 0.12  # … and by this much
 SAMPLE = 500  # such pairs
 PAIRS = 256  # that are compared at once
 MORE = 5  # neighbours that are looked at where one was found
@@ -36,8 +37,13 @@ class Copies:
     likeness: np.ndarray  # (P,) correlations, up to 1
     border: float  # above which two pictures were called the same
 
+    @property
+    def telling(self) -> bool:
+        """Whether different pictures of this set differ enough for copies to be told from them."""
+        return self.border < MOST
 
-def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray) -> Copies:
+
+def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray, workers: int = 1) -> Copies:
     """
     Each picture is compared with its nearest neighbours, by embedding and by grey copy; where one is found, with more.
 
@@ -45,13 +51,14 @@ def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray) -
         greys: (N, GREY, GREY) uint8, whole pictures, squeezed into a square.
         embeddings: (N, D).
         labels: (N,); pictures of different classes say how alike different pictures of this set are.
+        workers: threads that compare.
     """
     seen, coarse = directions(embeddings), descriptors(greys)
     border = border_of(greys, coarse, labels)
     first = neighbour_pairs((seen, coarse), np.arange(len(greys)), 1)
-    pairs, alike = above(border, greys, first)
+    pairs, alike = above(border, greys, first, workers)
     again = neighbour_pairs((seen, coarse), np.unique(pairs), MORE)
-    more, more_alike = above(border, greys, without(again, first))
+    more, more_alike = above(border, greys, without(again, first), workers)
     pairs, alike = np.concatenate((pairs, more)), np.concatenate((alike, more_alike))
     order = np.argsort(-alike, kind="stable")
     return Copies(pairs[order], alike[order], border)
@@ -84,9 +91,9 @@ def border_of(greys: np.ndarray, coarse: np.ndarray, labels: np.ndarray) -> floa
             found = nearest(coarse[own], coarse[others], 1).numbers[:, 0]
             pairs.append(np.column_stack((own, others[found])))
     if not pairs:
-        return SUREST
+        return MOST
     different = np.quantile(likenesses(greys, np.concatenate(pairs)), DIFFERENT) + BEYOND
-    return float(np.clip(different, LEAST, SUREST))
+    return float(np.clip(different, LEAST, MOST))
 
 
 def neighbour_pairs(by: tuple[np.ndarray, ...], of: np.ndarray, count: int) -> np.ndarray:
@@ -104,15 +111,17 @@ def without(pairs: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.array([pair for pair in pairs.tolist() if tuple(pair) not in known], np.int64).reshape(-1, 2)
 
 
-def above(border: float, greys: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    alike = likenesses(greys, pairs)
+def above(border: float, greys: np.ndarray, pairs: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    alike = likenesses(greys, pairs, workers)
     return pairs[alike > border], alike[alike > border]
 
 
-def likenesses(greys: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def likenesses(greys: np.ndarray, pairs: np.ndarray, workers: int = 1) -> np.ndarray:
     """(P,) of these pairs of pictures, each -1 to 1"""
     parts = [pairs[begin : begin + PAIRS].T for begin in range(0, len(pairs), PAIRS)]
-    return np.concatenate([np.empty(0), *(likeness(greys[first], greys[second]) for first, second in parts)])
+    with ThreadPoolExecutor(workers) as threads:
+        found = threads.map(lambda part: likeness(greys[part[0]], greys[part[1]]), parts)
+        return np.concatenate([np.empty(0), *found])
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: what an image is by all others, against what it is called.
+"""Doubtful labels: what an image is by all others, against what it is called.
 
 The probabilities are of models that did not see the image, as in confident learning (Northcutt, Jiang and Chuang, JAIR
 70, 2021). An image is suspect where another class is so many times as probable as its label; confident learning's own
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.statistics.held_out import held_out_probabilities
+from stages.faults.held_out import held_out_probabilities
 from stages.statistics.neighbours import directions
 
 MARGIN = math.log(4)  # of another class's probability over the label's

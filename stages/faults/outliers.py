@@ -6,20 +6,24 @@ from stages.statistics.neighbours import BLOCK, directions, nearest
 
 POWER = 1.5  # of features before directions are compared: what is in a picture, more than what it is like all over
 CROWD = 0.15  # of all pictures: that many are hardly foreign ones that keep each other company
-USUAL = 0.9  # of all pictures, the nearest to their crowd, which others are compared with
+USUAL = 0.9  # of each class, the nearest to their crowd, which others are compared with
 NEIGHBOURS = 5
+FEWEST = 20  # pictures, of which any can be told to be strange
 
 
-def strangeness(embeddings: np.ndarray) -> np.ndarray:
-    """(N, D) -> (N,) robust z-scores: how far a picture is from its nearest neighbours, beside all others.
+def strangeness(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(N, D), (N,) -> (N,) robust z-scores: how far a picture is from its nearest neighbours, beside all others.
 
-    Neighbours are sought among the usual ones alone: those that have many pictures not too far away. Ramaswamy, Rastogi
-    and Shim, "Efficient algorithms for mining outliers from large data sets", 2000, has the distance to the k-th; that
-    to the nearest of all fails as soon as there are several foreign pictures (docs/audit.md).
+    Neighbours are sought among the usual ones alone: those of each class that have many pictures, of any class, not too
+    far away. Ramaswamy, Rastogi and Shim, "Efficient algorithms for mining outliers from large data sets", 2000, has
+    the distance to the k-th; that to the nearest of all fails as soon as there are several foreign pictures
+    (docs/audit.md).
     """
+    if len(embeddings) < FEWEST:
+        return np.zeros(len(embeddings))
     points = directions(np.sign(embeddings) * np.abs(embeddings) ** POWER)
     crowd = distance_to_crowd(points)
-    usual = crowd <= np.quantile(crowd, USUAL)
+    usual = crowd <= np.array([np.quantile(crowd[labels == of], USUAL) for of in range(labels.max() + 1)])[labels]
     distances = np.empty(len(points))
     (inside,), (outside,) = np.nonzero(usual), np.nonzero(~usual)
     distances[inside] = nearest(points[inside], points[inside], NEIGHBOURS, same=True).distances.mean(1)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.faults.held_out import held_out_scores
 from stages.faults.looks import Look
-from stages.statistics.held_out import held_out_scores
 from stages.statistics.inference import above_chance, wilson_interval
 
 KINDS = 8  # the most frequent formats and cameras, each a number of its own
@@ -41,11 +41,12 @@ def find_shortcuts(looks: Sequence[Look], labels: np.ndarray, groups: np.ndarray
 
 
 def judge(facts: str, points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Shortcut:
-    """Each class counts alike, however many images it has."""
+    """Each class counts alike, however many images it has; how sure that is follows from the groups of the smallest."""
     answers = held_out_scores(points, labels, groups).argmax(1)
     classes = np.unique(labels)
     accuracy = float(np.mean([(answers[labels == of] == of).mean() for of in classes]))
-    low, _ = wilson_interval(round(accuracy * len(labels)), len(labels))
+    independent = len(classes) * min(len(np.unique(groups[labels == of])) for of in classes)
+    low, _ = wilson_interval(round(accuracy * independent), independent)
     return Shortcut(facts, accuracy, low, 1 / len(classes))
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 SIDE = 8
 NEAR = 6  # differing bits, at most; docs/audit.md has how far pictures of three sets are apart
+FEWEST = 24  # bits that are set: of a picture that is plain all over, the few others are the same as another's
 
 
 def difference_hash(picture: Image.Image) -> int:
@@ -22,12 +23,14 @@ def difference_hash(picture: Image.Image) -> int:
 
 
 def near_copies(digests: list[int]) -> list[tuple[int, int]]:
-    """Pairs of numbers of pictures whose digests are near, but for those of one colour."""
+    """Numbers of pictures whose digests are near: each with the first that it is near to; not of plain pictures."""
     halves = np.array([[digest >> 64, digest & (1 << 64) - 1] for digest in digests], np.uint64).reshape(-1, 2)
-    (shown,) = np.nonzero(halves.any(1))
-    pairs = []
-    for place, number in enumerate(shown.tolist()):
-        others = shown[place + 1 :]
-        apart = np.bitwise_count(halves[others] ^ halves[number]).sum(1)
-        pairs += [(number, other) for other in others[apart <= NEAR].tolist()]
+    (left,) = np.nonzero(np.bitwise_count(halves).sum(1) >= FEWEST)
+    pairs: list[tuple[int, int]] = []
+    while len(left):
+        first, left = int(left[0]), left[1:]
+        apart = np.bitwise_count(halves[left] ^ halves[first]).sum(1)
+        near = apart <= NEAR
+        pairs += [(first, other) for other in left[near].tolist()]
+        left = left[~near]
     return pairs

@@ -47,13 +47,13 @@ def described(numbers: Mapping[str, float]) -> str:
 
 
 def described_clean(numbers: Mapping[str, float]) -> str:
-    """One line of the accuracy on val images that the audit found nothing wrong with."""
+    """One line of the accuracy on val images that the audit has no doubts about."""
     if "clean_accuracy" not in numbers:
-        return "no val image is without a copy that trains, or a label that is probably wrong"
+        return "no val image is without a copy that trains or a doubtful label"
     low, high = numbers["clean_accuracy_low"], numbers["clean_accuracy_high"]
     return (
         f"{numbers['clean_accuracy']:.4f} ({low:.3f} to {high:.3f}) on the {numbers['clean_images']} val images without"
-        " copies that train or labels that are probably wrong"
+        " copies that train and doubtful labels"
     )
 
 

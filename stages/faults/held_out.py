@@ -18,10 +18,13 @@ LANDMARKS = 2000
 NARROWNESS = 2.5  # of a kernel: exp(-2.5) at the median squared distance; both chosen on planted labels: docs/audit.md
 PENALTY = 0.7
 ROWS = 2000  # that are computed at once
+SAME = 1e-6  # of the greatest squared distance: what is no farther apart is a copy
 
 
 def held_out_scores(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, C) float64: the greater, the more an example is like those of the class that are not of its group.
+    """(N, C) float32: the greater, the more an example is like those of the class that are not of its group.
+
+    Each class weighs alike, however many examples it has.
 
     Args:
         points: (N, D) float32, of which Euclidean distances tell.
@@ -29,33 +32,72 @@ def held_out_scores(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
         groups: (N,) numbers of what is left out together.
     """
     classes = int(labels.max()) + 1
-    targets = np.eye(classes)[labels] - 1 / classes
-    kernel = Kernel.of(points, labels)
-    square = PENALTY * kernel.of_landmarks
-    product = np.zeros((len(square), classes))
+    kernel, weights = Kernel.of(points, labels), class_weights(labels)
+    square, product = PENALTY * kernel.of_landmarks, np.zeros((kernel.count, classes))
     chunks = list(_whole_groups(groups))
     for chunk in chunks:
-        values = kernel(points[chunk])
-        square += values.T @ values
-        product += values.T @ targets[chunk]
+        _add(square, product, kernel, points, labels, weights, chunk)
     factor = cho_factor(square)
-    weights = cho_solve(factor, product)
-    scores: np.ndarray = np.empty_like(targets)
+    fitted, scores = cho_solve(factor, product), np.empty((len(labels), classes), np.float32)
     for chunk in chunks:
-        values = kernel(points[chunk])
-        influence, missing = cho_solve(factor, values.T), targets[chunk] - values @ weights
-        scores[chunk] = targets[chunk] - _left_out(values, influence, missing, groups[chunk])
+        if len(chunk) > ROWS and groups[chunk[0]] == groups[chunk[-1]]:
+            own, of_own = np.zeros_like(square), np.zeros_like(product)
+            _add(own, of_own, kernel, points, labels, weights, chunk)
+            without = cho_solve(cho_factor(square - own), product - of_own)
+            for part in _parts(chunk):
+                scores[part] = kernel(points[part]) @ without
+        else:
+            values = kernel(points[chunk])
+            targets = _targets(labels[chunk], classes)
+            influence = cho_solve(factor, values.T) * weights[chunk]
+            left = _left_out(values, influence, targets - values @ fitted, groups[chunk])
+            scores[chunk] = targets - left
     return scores
 
 
 def held_out_probabilities(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, C): the softmax of the scores, times what makes the labels as probable as can be."""
-    scores = held_out_scores(points, labels, groups)
+    """(N, C): the softmax of the scores, times what makes the labels as probable as can be, classes alike."""
+    scores, weights = held_out_scores(points, labels, groups), class_weights(labels)
     found = minimize_scalar(
-        lambda power: cross_entropy(np.exp(power) * scores, labels).mean(), bounds=(-5, 5), method="bounded"
+        lambda power: (weights * cross_entropy(np.float32(np.exp(power)) * scores, labels)).mean(),
+        bounds=(-5, 5),
+        method="bounded",
     )
-    probabilities: np.ndarray = softmax(np.exp(found.x) * scores)
+    probabilities: np.ndarray = softmax(np.float32(np.exp(found.x)) * scores)
     return probabilities
+
+
+def class_weights(labels: np.ndarray) -> np.ndarray:
+    """(N,) of mean 1, the same sum for each class that there is"""
+    counts = np.bincount(labels)
+    weights: np.ndarray = len(labels) / (np.count_nonzero(counts) * counts[labels])
+    return weights
+
+
+def _targets(labels: np.ndarray, classes: int) -> np.ndarray:
+    targets: np.ndarray = np.eye(classes)[labels] - 1 / classes
+    return targets
+
+
+def _add(
+    square: np.ndarray,
+    product: np.ndarray,
+    kernel: "Kernel",
+    points: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    chunk: np.ndarray,
+) -> None:
+    """Add to the normal equations what these examples have in them."""
+    for part in _parts(chunk):
+        values = kernel(points[part])
+        weighted = values.T * weights[part]
+        square += weighted @ values
+        product += weighted @ _targets(labels[part], product.shape[1])
+
+
+def _parts(chunk: np.ndarray) -> Iterator[np.ndarray]:
+    return (chunk[begin : begin + 2 * ROWS] for begin in range(0, len(chunk), 2 * ROWS))
 
 
 class Kernel:
@@ -74,8 +116,12 @@ class Kernel:
         )
         landmarks = points[chosen].astype(np.float64)
         distances = cls(landmarks, 1.0)._distances(landmarks)
-        apart = distances[~np.eye(len(distances), dtype=bool)]
-        return cls(landmarks, float(np.median(apart)) / NARROWNESS or 1.0)
+        apart = distances[distances > SAME * distances.max()]
+        return cls(landmarks, float(np.median(apart)) / NARROWNESS if len(apart) else 1.0)
+
+    @property
+    def count(self) -> int:
+        return len(self._landmarks)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(N, D) -> (N, landmarks) float64"""
@@ -95,14 +141,22 @@ class Kernel:
 
 
 def _whole_groups(groups: np.ndarray) -> Iterator[np.ndarray]:
-    """Numbers of examples, ROWS at once or somewhat more: those of one group together."""
+    """Numbers of examples, ROWS at once or somewhat more, whole groups; a group of more than ROWS comes alone."""
     order = np.argsort(groups, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(groups[order])) + 1, len(order))
-    begin = 0
-    for end in ends:
-        if end - begin >= ROWS or end == len(order):
+    begins = np.append(0, np.flatnonzero(np.diff(groups[order])) + 1)
+    ends = np.append(begins[1:], len(order))
+    first = 0
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        if end - begin > ROWS:
+            if begin > first:
+                yield order[first:begin]
             yield order[begin:end]
-            begin = end
+            first = end
+        elif end - first >= ROWS:
+            yield order[first:end]
+            first = end
+    if first < len(order):
+        yield order[first:]
 
 
 def _left_out(values: np.ndarray, influence: np.ndarray, missing: np.ndarray, groups: np.ndarray) -> np.ndarray:
