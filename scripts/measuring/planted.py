@@ -1,12 +1,14 @@
 """Faults that are planted in a data set, drawn from a seed: what the audit is measured on."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 SHARE = 0.05  # of labels that are flipped
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # a header, and rows
 
 
 def flipped(labels: np.ndarray, seed: int, to: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -103,3 +105,7 @@ def auroc(ordinary: np.ndarray, planted: np.ndarray) -> float:
     """The probability that a planted one has the greater score"""
     greater = (planted[:, None] > ordinary).mean()
     return float(greater + (planted[:, None] == ordinary).mean() / 2)
+
+
+def mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f}"

@@ -23,7 +23,9 @@ def strangeness(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return np.zeros(len(embeddings))
     points = directions(np.sign(embeddings) * np.abs(embeddings) ** POWER)
     crowd = distance_to_crowd(points)
-    usual = crowd <= np.array([np.quantile(crowd[labels == of], USUAL) for of in range(labels.max() + 1)])[labels]
+    usual = np.zeros(len(points), bool)
+    for label in np.unique(labels):
+        usual |= (labels == label) & (crowd <= np.quantile(crowd[labels == label], USUAL))
     distances = np.empty(len(points))
     (inside,), (outside,) = np.nonzero(usual), np.nonzero(~usual)
     distances[inside] = nearest(points[inside], points[inside], NEIGHBOURS, same=True).distances.mean(1)
