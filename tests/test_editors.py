@@ -82,7 +82,7 @@ def test_a_users_settings_of_matplotlib_reach_no_figure(finished_project: Path) 
     (finished_project / "matplotlibrc").write_text("\n".join(mine))
     done = draw(finished_project, MPLBACKEND="svg", LC_ALL="C")
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(before) == 7
+    assert len(before) == 8
     assert figures(finished_project) == before
 
 

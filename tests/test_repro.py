@@ -112,7 +112,8 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
         ),
         (
             lambda params: params["models"][MODEL].update(fit="pad"),
-            [f"features@{MODEL}-shapes", *(f"train@{MODEL}-shapes-{variant}" for variant in VARIANTS)],
+            [f"{stage}@{MODEL}-shapes" for stage in ("audit", "features")]
+            + [f"train@{MODEL}-shapes-{variant}" for variant in VARIANTS],
         ),
         (lambda params: params["models"][MODEL].update(urls=["elsewhere.pth"]), [f"weights@{MODEL}"]),
         (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
