@@ -51,7 +51,7 @@ BLURRED = 0.6  # as a picture of 256 pixels under a Gaussian blur of 2 to 3
 LONG = 0.5  # the share that the middle square shows
 SHOWN = 20  # pictures of each kind
 ALIKE = "different pictures of this set are too much alike"
-THUMBNAIL = 160  # pixels of the longer side, at most
+THUMBNAIL = 120  # pixels of the longer side, at most
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def to_panel(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Panel 
     label, suggested = (names.get(name, name) for name in (row["label"], row["suggested"]))
     said = f"{label}: {suggested}?" if suggested else f"{label} ({row['score']:.2f})"
     file, partner = (row[name].encode("ascii", "replace").decode().replace("\t", "?") for name in ("file", "partner"))
-    caption = f"{said} {file}\n{partner}" if partner else f"{said}\n{Path(file).name[-20:]}"
+    caption = f"{said} {file}\n{partner}" if partner else f"{said}\n{Path(file).name[-18:]}"
     return Panel([np.asarray(open_picture(path)) for path in files], caption)
 
 

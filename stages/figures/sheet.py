@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 COLUMNS = 10  # pictures in a row; a pair takes two
-CELL = 1.25  # side, in inches
+CELL = 1.0  # side, in inches
 CAPTION = 0.42  # height below a picture
 HEADING = 0.4
 MARGIN = 0.1
