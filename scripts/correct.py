@@ -124,7 +124,10 @@ def link(names: dict[str, str], first: str, second: str) -> None:
 
 
 def row(dataset: str, change: str, to: str, file: str, why: str) -> Row:
-    digest = sha256(paths.images(dataset) / file)
+    path = paths.images(dataset) / file
+    if not path.is_file():
+        raise ProjectError(f"{path}: the audit is of other images than are there now; run dvc repro, then this again")
+    digest = sha256(path)
     return {"apply": "no", "change": change, "to": to, "sha256": digest, "file": file, "why": why}
 
 

@@ -297,6 +297,13 @@ def test_where_the_split_is_given_the_train_image_is_left_out(raw: Path) -> None
     assert (only["change"], only["file"]) == ("leave_out", "train/discs/discs.1.png")
 
 
+def test_an_audit_of_other_images_is_one_line(raw: Path) -> None:
+    arrange.main("mine")
+    write_findings("mobilenet_v2", "mine", [Finding("empty", 0.01, "train/discs/gone.png", "train", "discs")])
+    with pytest.raises(ProjectError, match=r"train/discs/gone.png: the audit is of other images than are there now"):
+        correct("mine", None)
+
+
 def test_without_an_audit_it_says_what_to_run(raw: Path) -> None:
     with pytest.raises(ProjectError, match="there is no audit of mine: run dvc repro audit@mobilenet_v2-mine"):
         correct("mine", None)
