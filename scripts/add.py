@@ -4,6 +4,8 @@ python -m scripts.add NAME PATH                      a folder or a zip file of i
 python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split][,group]
 python -m scripts.add NAME PATH --split A=train …    … of which the folder A holds the train images
 python -m scripts.add --model efficientnet_b0        a classifier of torchvision
+python -m scripts.add --model timm/convnext_atto.d2_in1k    any of timm, by its ARCHITECTURE.TAG
+python -m scripts.add --model … --weights FILE       … with weights from a file or an address, in place of the library's
 """
 
 import argparse
@@ -30,12 +32,16 @@ def main() -> None:
         "--group-pattern", metavar="REGEX", help="finds in files' names what is to stay on one side of a split, such as"
         " the number of a person",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="NETWORK", help="torchvision's name of a network to add")
+    parser.add_argument("--model", metavar="NETWORK", help="of torchvision, or timm/ and timm's name of one")
+    parser.add_argument("--weights", metavar="PLACE", help="a file or an address of the network's weights")
+    parser.add_argument("--sha256", metavar="DIGITS", help="of these weights, 8 or more, where they are at an address")
     arguments = parser.parse_args()
     images = (arguments.name, arguments.path)
     of_images = [*images, arguments.labels, arguments.splits, arguments.group_pattern]
     if any(of_images) if arguments.model else not all(images):
         parser.error("expected NAME and PATH, or --model alone")
+    if (arguments.weights and not arguments.model) or (arguments.sha256 and not arguments.weights):
+        parser.error("expected --model with --weights, and --weights with --sha256")
     if arguments.labels and arguments.splits:
         parser.error("--labels and --split: a table says itself which images are of which split")
     with one_line_errors():
@@ -43,7 +49,7 @@ def main() -> None:
             end_at_ctrl_c()
             from scripts.adding.network import add_network  # imports torch, which takes seconds
 
-            add_network(arguments.model)
+            add_network(arguments.model, arguments.weights, arguments.sha256)
         else:
             from scripts.adding.images import add_images
 

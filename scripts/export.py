@@ -1,15 +1,16 @@
 """Write a trained model as a file for other programs: ONNX, or torch.export's pt2.
 
 MODEL is a file that stages.train made. The exported network takes `images`, (N, 3, crop, crop) float32 with any N, each
-prepared as the metadata say, RGB in 0..1, then (x - mean) / std by channel. By `fit` it is, resized bilinearly and
-antialiased, crop: the middle square of `crop` pixels, where the shorter side has `resize`; pad: the whole picture, the
-longer side of `crop` pixels, in the middle of a square of the colour `mean`; squash: both sides of `crop` pixels. It
-gives `probabilities`, (N, classes) float32, and, where MODEL can tell what is none of its classes, `distance`, (N,)
-float32, how unlike the train images each is, and `none_of_these`, (N,) bool, whether that is above `threshold`.
+prepared as the metadata say, RGB in 0..1, then (x - mean) / std by channel. By `fit` it is, resized by `interpolation`
+and antialiased, crop: the middle square of `crop` pixels, where the shorter side has `resize`; pad: the whole picture,
+the longer side of `crop` pixels, in the middle of a square of the colour `mean`; squash: both sides of `crop` pixels.
+It gives `probabilities`, (N, classes) float32, and, where MODEL can tell what is none of its classes, `distance`,
+(N,) float32, how unlike the train images each is, and `none_of_these`, (N,) bool, whether that is above `threshold`.
 
 The metadata are `network`, and as JSON `classes` (in the order of the output), `resize`, `crop`, `mean`, `std`,
-`values` (which values of pictures with more than 8 bits become black and white, or null), `fit` and `threshold` (or
-null): of ONNX the model's own metadata, in a pt2 file, whose outputs are a dictionary, the extra file metadata.json.
+`values` (which values of pictures with more than 8 bits become black and white, or null), `fit`, `interpolation`,
+`threshold` (or null) and `licence` (of the pretrained weights, or null): of ONNX the model's own metadata, in a pt2
+file, whose outputs are a dictionary, the extra file metadata.json.
 
 What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001, in distances within 0.01.
 
@@ -107,7 +108,8 @@ def metadata(file: ModelFile) -> dict[str, str]:
     values = asdict(look.values) if look.values else None
     numbers = {"resize": look.resize, "crop": look.crop, "mean": look.mean, "std": look.std, "values": values}
     threshold = file.novelty.threshold if file.novelty else None
-    told = {"classes": file.classes, **numbers, "fit": look.fit, "threshold": threshold}
+    how = {"fit": look.fit, "interpolation": look.interpolation}
+    told = {"classes": file.classes, **numbers, **how, "threshold": threshold, "licence": file.licence}
     return {"network": file.network} | {key: json.dumps(value) for key, value in told.items()}
 
 

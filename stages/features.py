@@ -3,7 +3,7 @@
 Frozen means frozen: the network is in eval mode, so BatchNorm's statistics stand still, and the embedding
 of an image never changes. Training a last layer on these takes a second.
 
-In:  weights/MODEL.safetensors, data/DATASET/, models.MODEL.resize, .crop and .fit
+In:  weights/MODEL.safetensors, data/DATASET/, models.MODEL.resize, .crop, .fit, .interpolation, .mean and .std
 Out: features/MODEL/DATASET.safetensors: of train, val and, where there are any, test images, in the order of their
      names: SPLIT.embeddings (N, D) float32, SPLIT.labels (N,) int64 and, where there are groups, their numbers from 0,
      SPLIT.groups (N,) int64; in the header the classes and the files' names

@@ -17,7 +17,7 @@ from stages.fetching.settings import Download, file_name, is_address
 from stages.ground.params import PARAMS_FILE, FalseAlarms, Name, Precision, Strict, checked, read_params
 from stages.ground.runtime import Runtime
 from stages.heads.settings import LearningCurve
-from stages.networks.settings import VIT_CROP, Model, NetworkName, takes_one_size
+from stages.networks.settings import Model
 from stages.recipes.variant import Recipe, Variant
 from stages.search.settings import Sweep
 from stages.search.tries import recipes_of
@@ -30,7 +30,7 @@ class Params(Strict):
     seed: Annotated[int, Field(ge=0)]
     precision: Precision
     false_alarms: FalseAlarms
-    models: Annotated[dict[NetworkName, Model], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
     downloads: Annotated[dict[DatasetName, Download], WhereNone]
     datasets: Annotated[dict[DatasetName, Dataset], WhereNone]
     variants: Annotated[dict[Name, Recipe], Field(min_length=1)]
@@ -42,11 +42,6 @@ class Params(Strict):
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         problems = [
-            f"models.{name}.crop must be {VIT_CROP}, the only one {name} takes; received {model.crop}"
-            for name, model in self.models.items()
-            if takes_one_size(name) and model.crop != VIT_CROP
-        ]
-        problems += [
             f"downloads.{name} has no entry of that name under datasets"
             for name in self.downloads
             if name not in self.datasets

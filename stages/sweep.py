@@ -5,7 +5,7 @@ networks on the first of the folds, where what is hopeless is stopped on the way
 images, with other seeds, and judged by the val images, beside the settings that params.yaml has. What has run is not
 run again.
 
-In:  sweep, study.variants, variants, seed, precision, models.MODEL.resize, .crop and .fit, data/DATASET/,
+In:  sweep, study.variants, variants, seed, precision, what models.MODEL says of images, data/DATASET/,
      weights/MODEL.safetensors, features/MODEL/DATASET.safetensors
 Out: study/MODEL/DATASET/sweep-VARIANT.tsv: of each try its settings (none: those of params.yaml), loss and accuracy on
      train images that were held out

@@ -1,6 +1,6 @@
 """Train one variant of a network on a data set.
 
-In:  variants.VARIANT, seed, precision, false_alarms, models.MODEL.resize, .crop and .fit,
+In:  variants.VARIANT, seed, precision, false_alarms, what models.MODEL says of images,
      weights/MODEL.safetensors, and features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
 Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/models/model_file.py)
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
@@ -50,9 +50,8 @@ def train_head(recipe: Variant | Probe, cell: Cell) -> None:
     last = pretrained.last_layer
     tensors = {**pretrained.tensors, f"{last}.weight": head.weight, f"{last}.bias": head.bias}
     novelty = novelty_of(train.part(kept_images(train.labels, derived_rng(seed))), seed)
-    ModelFile(
-        model, last, pretrained.graph, features.classes, preprocessing, "float32", features.backbone, tensors, novelty
-    ).write(paths.model(*cell))
+    about = (pretrained.network, last, pretrained.graph, features.classes, preprocessing, "float32", features.backbone)
+    ModelFile(*about, tensors, novelty, pretrained.licence).write(paths.model(*cell))
     keep_history(history, recipe, cell, len(val.labels))
 
 

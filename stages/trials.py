@@ -4,8 +4,8 @@ Each trial draws which of the train and val images train and which validate, and
 committed split and seed. All ways of training are tried on the same splits with the same seeds. The table is added to:
 what it has is not run again, as long as it is of the same settings, images and weights, and its code does the same.
 
-In:  study, variants, seed, precision, models.MODEL.resize, .crop and .fit, data/DATASET/, weights/MODEL.safetensors,
-     features/MODEL/DATASET.safetensors
+In:  study, variants, seed, precision, what models.MODEL says of images, data/DATASET/,
+     weights/MODEL.safetensors, features/MODEL/DATASET.safetensors
 Out: study/MODEL/DATASET/trials.tsv: variant, images, split, seed, train_images, val_images, mistakes, loss, precision,
      settings, code
 """

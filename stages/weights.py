@@ -1,8 +1,8 @@
-"""Fetch a network's ImageNet weights, check them and bring them to torchvision's names.
+"""Fetch a network's pretrained weights, check them and bring them to the names of its library, torchvision or timm.
 
-In:  models.MODEL.urls and .sha256
+In:  models.MODEL.source, .name, .urls, .sha256, .licence and .crop
 Out: weights/MODEL.safetensors: the tensors of every layer but the last, which the new classes replace, under
-     torchvision's names, and the ONNX graph of those layers (see stages/models/backbone.py)
+     the library's names, and the ONNX graph of those layers (see stages/models/backbone.py)
 
 That graph is checked here, once for each network: its embeddings of drawn images are those of torch.
 """
@@ -20,46 +20,50 @@ from stages.ground.params import load_entry
 from stages.ground.runtime import load_runtime
 from stages.models.pretrained import Pretrained
 from stages.networks.graph import to_graph
-from stages.networks.network import build, check_takes, last_layer_name
-from stages.networks.pickles import load_pickle
+from stages.networks.network import build, check_takes, last_layer_name, own_names
+from stages.networks.pickles import is_safetensors, load_pickle, load_tensors
 from stages.networks.settings import Model
 
 BATCH = 32  # images; any number that BatchNorm takes
+NESTED = ("model", "state_dict")  # where some files have their tensors, beside what trained them
 BATCH_COUNT = "num_batches_tracked"
 
 
 def main(model: str) -> None:
     settings = load_entry("models", Model, model)
-    network = build(model)
+    network = build(settings.network, settings.crop)
     last = last_layer_name(network)  # refuses before anything is fetched, as the next line does
-    check_takes(model, BATCH, settings.crop, f"models.{model}.crop")
+    check_takes(settings.network, BATCH, settings.crop, f"models.{model}.crop")
 
     def accept(file: Path) -> None:
         if not (received := sha256(file)).startswith(settings.sha256):
             raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
-        backbone = torchvision_names(load_state_dict(file), network)
+        backbone = named(own_names(settings.network, settings.crop, load_state_dict(file)), network)
         network.load_state_dict(backbone, strict=False)
         width = network.get_submodule(last).get_parameter("weight").shape[1]
         graph = to_graph(network, settings.crop)
         tensors = {name: tensor.numpy() for name, tensor in backbone.items()}
-        Pretrained(model, last, width, graph, tensors).write(paths.weights(model))
+        about = (model, settings.network, last, width, settings.crop, settings.licence)
+        Pretrained(*about, graph, tensors).write(paths.weights(model))
         print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
 
     fetch(settings.urls, accept, load_runtime().progress, model)
 
 
 def load_state_dict(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file that torch saved; a pickle that would run code is refused."""
-    state = load_pickle(file)
+    """The tensors of a file that torch saved, or of safetensors; a pickle that would run code is refused."""
+    state = load_tensors(file) if is_safetensors(file) else load_pickle(file)
+    if len(inner := [state[key] for key in NESTED if isinstance(state.get(key), dict)]) == 1:
+        state = inner[0]
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise ProjectError("expected a state dict, names to tensors")
     return state
 
 
-def torchvision_names(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def named(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """`state` without the last layer and under the names that `network` gives its tensors.
 
-    Other names than torchvision's are taken to stand in torchvision's order; shapes must agree, one by one.
+    Other names than the library's are taken to stand in its order; shapes must agree, one by one.
     Files older than PyTorch 0.4.1, as densenet121's, lack BatchNorm's counts of batches, which nothing here reads.
     """
     last = last_layer_name(network)

@@ -25,6 +25,7 @@ from stages.datasets.corrections import COLUMNS as CORRECTIONS
 from stages.ground.files import write_table
 from tests.browser import browser as browser
 from tests.drawing import draw_data_set
+from tests.models import model_entry
 
 pytest_plugins = ["tests.finished"]
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow
@@ -210,7 +211,7 @@ def make_small_project(folder: Path, served: Path) -> None:
     write_table(folder / "data/corrections/shapes.tsv", [], CORRECTIONS)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
     path, checksum = write_weights(served / "weights", MODEL)
-    params["models"] = {MODEL: {"urls": [str(path)], "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
+    params["models"] = {MODEL: model_entry(MODEL, path, checksum)}
     params["downloads"] = {"shapes": {"urls": [archive]}}
     params["datasets"] = {"shapes": {"manifest": "shapes.sha256"}}
     for variant in params["variants"].values():

@@ -11,6 +11,7 @@ import yaml
 from stages.ground.cli import run
 from tests.conftest import PROJECT, write_manifest, write_weights, zip_folder
 from tests.drawing import draw_data_set
+from tests.models import model_entry
 
 MODEL, DATA = "mobilenet_v2", "shapes"
 CELL = f"{MODEL} {DATA} frozen"
@@ -48,7 +49,7 @@ def make_finished() -> None:
     write_manifest(MANIFEST, Path("served/shapes"))
     _, checksum = write_weights(PUBLISHED.parent, MODEL)
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params["models"] = {MODEL: {"urls": [str(PUBLISHED)], "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
+    params["models"] = {MODEL: model_entry(MODEL, PUBLISHED, checksum)}
     params["downloads"] = {DATA: {"urls": [str(ARCHIVE)]}}
     params["datasets"] = {DATA: {"manifest": MANIFEST.name}}
     params["variants"] = {"frozen": params["variants"]["frozen"] | {"epochs": 1, "batch_size": 4}}

@@ -12,12 +12,19 @@ from stages.models.classifier import Classifier
 from stages.models.model_file import ModelFile
 from stages.networks.graph import to_graph
 from stages.networks.network import LastLayer, build, set_last_layer, tensors_of
-from stages.preprocessing.inputs import Preprocessing
+from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from stages.preprocessing.squares import read_square
 from stages.statistics.novelty import Novelty
 from tests.drawing import KINDS, draw_picture
 
 CLASSES = ["discs", "größere Quadrate", "squares"]
+
+
+def model_entry(name: str, url: object, sha256: str, resize: int = 36, crop: int = 32, **other: object) -> dict:
+    """As it stands under models in params.yaml."""
+    places = {"source": "torchvision", "name": name, "urls": [str(url)], "sha256": sha256, "licence": "MIT"}
+    look = {"fit": "crop", "interpolation": "bilinear", "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+    return {**places, "resize": resize, "crop": crop, **look, **other}
 
 
 def small_model(path: Path) -> Path:
@@ -34,7 +41,8 @@ def small_model(path: Path) -> Path:
         network.fc.weight *= 4
         network.fc.bias += torch.tensor([3, 4, 0])
     graph, preprocessing = to_graph(network, 64), Preprocessing(72, 64)
-    ModelFile("resnet18", "fc", graph, CLASSES, preprocessing, "float32", None, tensors_of(network)).write(path)
+    about = ("resnet18", "fc", graph, CLASSES, preprocessing, "float32", None)
+    ModelFile(*about, tensors_of(network), licence="MIT").write(path)
     return path
 
 

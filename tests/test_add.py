@@ -17,8 +17,9 @@ from scripts.adding.images import add_images
 from scripts.adding.network import add_network
 from stages import arrange
 from stages.ground.errors import ProjectError
+from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD
 from stages.settings import load_params
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, sha256_of
 
 SOURCE, RAW = Path("photos"), Path("data/raw/mine")
 drawn = 0
@@ -388,12 +389,18 @@ def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatc
 
 MOBILENET_V3 = """\
   mobilenet_v3_small:
+    source: torchvision
+    name: mobilenet_v3_small
     urls:
       - https://download.pytorch.org/models/mobilenet_v3_small-047dcff4.pth
-    sha256: "047dcff4" # as far as torchvision gives it
+    sha256: "047dcff4" # as far as its name gives it
+    licence: BSD-3-Clause # torchvision's; of the weights it says nothing
     resize: 256
     crop: 224
     fit: crop
+    interpolation: bilinear
+    mean: [0.485, 0.456, 0.406]
+    std: [0.229, 0.224, 0.225]
 """
 
 
@@ -438,28 +445,57 @@ def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
     assert load_params().models["vgg13"].sha256 == "19584684"
 
 
-@pytest.mark.parametrize("name", ["swin_t", "efficientnet_b0"])
-def test_another_way_of_resizing_is_said(project: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "key", "look"),
+    [
+        ("swin_t", "swin_t", (232, 224, "bicubic", list(IMAGENET_MEAN), list(IMAGENET_STD))),
+        ("efficientnet_v2_l", "efficientnet_v2_l", (480, 480, "bicubic", [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])),
+        ("timm/tf_efficientnet_lite0.in1k", "tf_efficientnet_lite0", (256, 224, "bicubic", [0.5] * 3, [0.5] * 3)),
+        (
+            "timm/resnet18.tv_in1k",
+            "resnet18_tv_in1k",
+            (256, 224, "bilinear", list(IMAGENET_MEAN), list(IMAGENET_STD)),
+        ),
+    ],
+)
+def test_a_network_is_put_in_with_the_images_that_its_library_says_it_expects(
+    project: Path, name: str, key: str, look: tuple, capsys: pytest.CaptureFixture[str]
+) -> None:
     add_network(name)
-    output = capsys.readouterr().out
-    assert "\nnote: these weights were made with bicubic resizing; here all images are resized bilinearly\n" in output
-    assert f"\n  dvc repro draw@{name}-cats_dogs\n" in output
+    model = load_params().models[key]
+    assert model.network == name
+    assert (model.resize, model.crop, model.interpolation, model.mean, model.std) == look
+    assert f"\n  dvc repro draw@{key}-cats_dogs\n" in capsys.readouterr().out
+
+
+def test_weights_are_named_where_the_library_gives_no_checksum(project: Path) -> None:
+    name, file = "timm/mobilenetv4_conv_small.e2400_r224_in1k", Path("w.safetensors")
+    problem = f"^{re.escape(name)}: timm says no checksum of its weights .*: --weights FILE$"
+    with pytest.raises(ProjectError, match=problem):
+        add_network(name)
+    file.write_bytes(b"weights")
+    add_network(name, str(file))
+    model = load_params().models["mobilenetv4_conv_small"]
+    assert (model.urls, model.sha256, model.licence) == (["w.safetensors"], sha256_of(file), "apache-2.0")
+    with pytest.raises(ProjectError, match=r"^https://x\.org/a\.pth is no file here and does not end in a checksum"):
+        add_network("timm/convnext_atto.d2_in1k", "https://x.org/a.pth")
+    add_network("timm/convnext_atto.d2_in1k", "https://x.org/a.pth", "0123ABCD")
+    assert load_params().models["convnext_atto"].sha256 == "0123abcd"
 
 
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("resnet18", "params.yaml has the network resnet18 already"),
+        ("resnet18", "params.yaml has the network resnet18 already, under resnet18"),
+        ("timm/resnt34", "'timm/resnt34': no network of timm; did you mean resnet34?"),
+        ("timm/resnet34.none", "resnet34.none: Invalid pretrained tag (none) for resnet34.; expected timm's"),
+        ("timm/deit_tiny_distilled_patch16_224.fb_in1k", "VisionTransformerDistilled has no last layer, or several;"),
         ("resnt34", "'resnt34': no classification network of torchvision; did you mean resnet34?"),
         (
             "googlenet",
             "googlenet cannot be used: in training it answers with a tuple. Choose another network in params",
         ),
         ("inception_v3", "inception_v3 cannot be used: in training it answers with a tuple."),
-        (
-            "efficientnet_v2_l",
-            "efficientnet_v2_l cannot be used: its published weights expect images with another mean",
-        ),
         (
             "maxvit_t",
             "the last layer of MaxVit is classifier.5, a Linear without a bias; expected a Linear with a bias",

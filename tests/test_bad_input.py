@@ -20,6 +20,7 @@ from stages.models.tensors import read_tensors, write_tensors
 from tests.conftest import sha256_of
 from tests.drawing import draw_picture
 from tests.finished import ARCHIVE, DATA, MANIFEST, MODEL, PUBLISHED, STAGES, call, everything
+from tests.models import model_entry
 
 RAW, IMAGES = Path("data/raw/shapes"), Path("data/shapes")
 WEIGHTS, FEATURES, TRAINED = (
@@ -33,7 +34,7 @@ TABLES = Path(f"tables/{MODEL}/{DATA}")
 CURVES, LEARNING_CURVE = (Path(f"plots/{MODEL}/{DATA}-{name}.tsv") for name in ("curves", "learning_curve"))
 MISTAKES = TABLES / "frozen-mistakes"
 COMPARISON = Path(f"metrics/{MODEL}/{DATA}.json")
-MODEL_ENTRY = {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 36, "crop": 32, "fit": "crop"}
+MODEL_ENTRY = model_entry("alexnet", "a.pth", "0" * 64)
 ALL_LAYERS = f"train {MODEL} {DATA} all"
 
 
@@ -264,7 +265,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         r"frozen: augment needs trainable: all or last_N",
     ),
     "two problems": (STAGES[4], recipe(lr=-1, epochs=0), r"frozen\.epochs: .*; params.yaml: variants\.frozen\.lr: "),
-    "an unknown network": (STAGES[2], settings("models.resnet19", {}), r"models\.resnet19: .*did you mean resnet1"),
+    "an unknown network": (STAGES[2], settings(f"models.{MODEL}.name", "resnet19"), r"name: .*did you mean resnet1"),
     "a crop above the size": (STAGES[3], settings(f"models.{MODEL}.crop", 40), r"crop must not be above resize \(36\)"),
     "no checksum": (STAGES[2], settings(f"models.{MODEL}.sha256", "none"), r"sha256: .*received 'none'"),
     "no urls": (STAGES[0], settings(f"downloads.{DATA}.urls", []), r"downloads\.shapes\.urls: .*at least 1 item"),
@@ -459,7 +460,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "a last layer that is a Conv": (
         "weights squeezenet1_1",
-        settings("models.squeezenet1_1", MODEL_ENTRY),
+        settings("models.squeezenet1_1", MODEL_ENTRY | {"name": "squeezenet1_1"}),
         "the last layer of SqueezeNet is classifier.1, a Conv2d; expected a Linear",
     ),
     # what earlier stages made, damaged since
@@ -468,7 +469,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     "truncated weights to embed with": (STAGES[3], cut(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of ten"),
     "another network's weights": (
         STAGES[3],
-        tensors(WEIGHTS, network="resnet18"),
+        tensors(WEIGHTS, model="resnet18"),
         "weights/mobilenet_v2.safetensors: not the weights of mobilenet_v2 that weights@mobilenet_v2 makes",
     ),
     "weights for another size": (
@@ -482,7 +483,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
         "discs/discs.0.png: not a whole picture",
     ),
     "code for trained weights": (STAGES[3], code(WEIGHTS), "mobilenet_v2.safetensors is not a whole file of tensors"),
-    "a model for weights": (STAGES[3], twice(TRAINED, WEIGHTS), "weights/mobilenet_v2.safetensors: no width in it"),
+    "a model for weights": (STAGES[3], twice(TRAINED, WEIGHTS), "weights/mobilenet_v2.safetensors: no model in it"),
     "no features": (STAGES[4], gone(FEATURES), "features/mobilenet_v2/shapes.safetensors"),
     "truncated features": (STAGES[4], cut(FEATURES), "shapes.safetensors is not a whole file of tensors"),
     "code for features": (STAGES[4], code(FEATURES), "shapes.safetensors is not a whole file of tensors"),
@@ -518,7 +519,7 @@ TABLE: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "another network's weights to train": (
         ALL_LAYERS,
-        all_layers(tensors(WEIGHTS, network="resnet18")),
+        all_layers(tensors(WEIGHTS, model="resnet18")),
         "weights/mobilenet_v2.safetensors: not the weights of mobilenet_v2 that",
     ),
     "too few weights to train": (

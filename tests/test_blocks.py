@@ -70,11 +70,11 @@ def test_the_last_blocks_and_the_last_layer_get_gradients_and_nothing_else_does(
 
 
 def test_more_blocks_than_there_are_is_one_line() -> None:
-    check_blocks("resnet18", 8, "variants.mine.trainable")
+    check_blocks("resnet18", 64, 8, "variants.mine.trainable")
     with pytest.raises(
         ProjectError, match=r"^params.yaml: variants.mine.trainable is last_9: resnet18 has 9 blocks; expected fewer"
     ):
-        check_blocks("resnet18", 9, "variants.mine.trainable")
+        check_blocks("resnet18", 64, 9, "variants.mine.trainable")
 
 
 def test_what_is_not_trained_drops_nothing_out() -> None:

@@ -152,7 +152,7 @@ def test_a_file_with_further_keys_is_read(model: Path, classifier: Classifier, t
     _, about = read_tensors(model)
     assert set(about) == {
         "network", "last_layer", "classes", "resize", "crop", "mean", "std", "precision", "backbone", "graph", "crc32",
-        "values", "fit", "none_of_these",
+        "values", "fit", "interpolation", "none_of_these", "licence",
     }  # fmt: skip
     loaded = Classifier.load(write(tmp_path / "other.safetensors", model, made_by="another version"))
     assert (loaded.file.network, loaded.classes, loaded.preprocessing, loaded.file.precision) == (

@@ -82,7 +82,9 @@ METADATA = {
     "std": list(IMAGENET_STD),
     "values": None,
     "fit": "crop",
+    "interpolation": "bilinear",
     "threshold": None,
+    "licence": "MIT",
 }
 
 

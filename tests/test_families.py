@@ -7,9 +7,9 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor
-from torchvision.models import get_model_weights, list_models
+from torchvision.models import list_models
 
-from scripts.adding.network import entry
+from scripts.adding.network import CHECKSUM, said_by_torchvision
 from stages.ground.errors import ProjectError
 from stages.heads.linear import Head
 from stages.models.classifier import Classifier
@@ -18,7 +18,6 @@ from stages.models.pretrained import Pretrained
 from stages.networks.finished import load_model
 from stages.networks.graph import to_graph
 from stages.networks.network import (
-    UNSUITABLE,
     build,
     last_layer_name,
     load_pretrained,
@@ -26,12 +25,13 @@ from stages.networks.network import (
     set_last_layer,
     tensors_of,
 )
-from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD, Preprocessing, to_input
+from stages.networks.of_torchvision import UNSUITABLE
+from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.recipes.variant import Variant
 from stages.training.compute import Compute
 from stages.training.examples import Images
 from stages.training.fit import train_epoch
-from stages.weights import torchvision_names
+from stages.weights import named
 
 NAMES = list_models(module=torchvision.models)
 SIDE = 32  # pixels
@@ -65,12 +65,12 @@ def as_published(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 def test_a_network_goes_the_whole_way(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     published = build(name).state_dict()
-    backbone = torchvision_names(as_published(name, published), built := build(name))
+    backbone = named(as_published(name, published), built := build(name))
     built.load_state_dict(backbone, strict=False)
     layer, graph = last_layer_name(built), to_graph(built, SIDE)
     width = built.get_submodule(layer).in_features
     tensors = {key: tensor.numpy() for key, tensor in backbone.items()}
-    pretrained = Pretrained(name, layer, width, graph, tensors)
+    pretrained = Pretrained("own", name, layer, width, SIDE, "MIT", graph, tensors)
     network = load_pretrained(pretrained)
     head = Head.drawn(width, 3, 0)
     last = new_last_layer(head.weight, head.bias)
@@ -106,36 +106,28 @@ def test_a_vits_published_names_are_brought_to_torchvisions() -> None:
     state = network.state_dict()
     published = {key.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): state[key] for key in state}
     assert set(published) != set(state)
-    found = torchvision_names(published, network)
+    found = named(published, network)
     assert set(state) - set(found) == {"heads.head.weight", "heads.head.bias"}
     assert all(found[key] is state[key] for key in found)
 
 
-def test_the_unsuitable_are_all_whose_weights_expect_other_colours_or_that_answer_with_tuples() -> None:
-    other_colours = {
-        name
-        for name in NAMES
-        for weights in get_model_weights(name)
-        if weights.name == "IMAGENET1K_V1"
-        and (tuple(weights.transforms().mean), tuple(weights.transforms().std)) != (IMAGENET_MEAN, IMAGENET_STD)
-    }
+def test_the_unsuitable_are_all_that_answer_with_tuples() -> None:
     with_tuples = {"googlenet", "inception_v3"}
     sources = [Path(torchvision.models.__file__).with_name(f"{name}.py") for name in ("googlenet", "inception")]
     others = {*Path(torchvision.models.__file__).parent.glob("*.py")} - {*sources}
     assert all("aux_logits" in path.read_text() for path in sources)
     assert not any("aux_logits" in path.read_text() for path in others)
-    assert set(UNSUITABLE) == other_colours | with_tuples
+    assert set(UNSUITABLE) == with_tuples
 
 
-def test_every_other_network_has_an_entry_that_params_yaml_takes() -> None:
+def test_every_network_of_torchvision_has_sizes_that_params_yaml_takes() -> None:
     refused = set()
     for name in NAMES:
         try:
-            lines, _ = entry(name)
+            told = said_by_torchvision(name)
         except ProjectError:
             refused.add(name)
             continue
-        settings = dict(line.strip().split(": ") for line in lines if ": " in line)
-        assert 32 <= int(settings["crop"]) <= int(settings["resize"]) <= 1024, name
-        assert len(settings["sha256"].partition(" #")[0].strip('"')) in (8, 10), name
+        assert 32 <= told.crop <= told.resize <= 1024, name
+        assert len(CHECKSUM.search(told.url)[1]) in (8, 10), name
     assert refused == {"regnet_y_128gf", "vit_h_14"}

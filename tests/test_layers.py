@@ -15,7 +15,7 @@ DVC = {
     for name, stage in yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"].items()
 }
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("stages/*/__init__.py"))
-HEAVY = {"torch", "torchvision", "matplotlib"}
+HEAVY = {"torch", "torchvision", "timm", "matplotlib"}
 MAY = re.compile(r"(?:May import (?P<named>.+)|Imports no other package)\.$")
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_file_of_another_kind_is_told_by_what_it_lacks(in_folder: Path) -> Non
     write_tensors(Path("x"), TENSORS, ABOUT)
     with pytest.raises(ProjectError, match=r"^x: no backbone in it, so not what this project writes there"):
         Features.read(Path("x"))
-    with pytest.raises(ProjectError, match=r"^x: no network in it"):
+    with pytest.raises(ProjectError, match=r"^x: no model in it"):
         Pretrained.read(Path("x"), "resnet18")
     with pytest.raises(FileNotFoundError):
         read_tensors(Path("none"))
@@ -83,10 +84,10 @@ def test_features_come_back(tmp_path: Path) -> None:
 
 def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> None:
     graph = Graph(onnx=bytes(range(256)), tensors=["b"])
-    pretrained = Pretrained("resnet18", "fc", 512, graph, TENSORS)
+    pretrained = Pretrained("own", "resnet18", "fc", 512, 32, "MIT", graph, TENSORS)
     pretrained.write(tmp_path / "w")
-    again = Pretrained.read(tmp_path / "w", "resnet18")
-    assert (again.network, again.last_layer, again.width, again.graph) == ("resnet18", "fc", 512, graph)
+    again = Pretrained.read(tmp_path / "w", "own")
+    assert replace(again, tensors={}) == Pretrained("own", "resnet18", "fc", 512, 32, "MIT", graph, {})
     with pytest.raises(ProjectError, match="not the weights of resnet50 that weights@resnet50 makes; run dvc repro"):
         Pretrained.read(tmp_path / "w", "resnet50")
     look = Preprocessing(40, 32)
@@ -95,8 +96,11 @@ def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> 
         again.identity(Preprocessing(40, 33)),
         again.identity(Preprocessing(40, 32, fit="pad")),
         again.identity(Preprocessing(40, 32, fit="squash")),
-        Pretrained("resnet18", "fc", 512, graph, TENSORS | {"b": TENSORS["b"] + 1}).identity(look),
-        Pretrained("resnet34", "fc", 512, graph, TENSORS).identity(look),
+        again.identity(Preprocessing(40, 32, interpolation="bicubic")),
+        again.identity(Preprocessing(40, 32, fit="pad", interpolation="bicubic")),
+        again.identity(Preprocessing(40, 32, mean=(0.5, 0.5, 0.5))),
+        Pretrained("own", "resnet18", "fc", 512, 32, "MIT", graph, TENSORS | {"b": TENSORS["b"] + 1}).identity(look),
+        Pretrained("own", "resnet34", "fc", 512, 32, "MIT", graph, TENSORS).identity(look),
     ]
     assert identity == pretrained.identity(look)
     assert identity not in others

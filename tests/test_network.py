@@ -57,7 +57,9 @@ def test_the_last_layer_computes_in_float32_under_autocast() -> None:
 
 def pretrained(network: nn.Module) -> Pretrained:
     tensors = {name: of for name, of in tensors_of(network).items() if not name.startswith("classifier.3.")}
-    return Pretrained("mobilenet_v3_small", "classifier.3", 1024, Graph(onnx=b"", tensors=[]), tensors)
+    return Pretrained(
+        "small", "mobilenet_v3_small", "classifier.3", 1024, 64, "MIT", Graph(onnx=b"", tensors=[]), tensors
+    )
 
 
 def test_embeddings_and_last_layer_make_the_network() -> None:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import timm
 import torchvision
 import yaml
 from dvc.utils.hydra import apply_overrides
@@ -16,10 +17,11 @@ from ruamel.yaml import YAML
 
 from stages.ground.errors import ProjectError
 from stages.ground.params import known_as, read_params
-from stages.networks.settings import _torchvision_networks
+from stages.networks.settings import names_of
 from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
 from tests.conftest import PROJECT, to_yaml
+from tests.models import model_entry
 
 GONE = object()  # as a value: the key is not there
 
@@ -34,7 +36,7 @@ def settings() -> dict:
         "seed": 0,
         "precision": "bfloat16",
         "false_alarms": 0.05,
-        "models": {"resnet18": {"urls": ["a.pth"], "sha256": "0" * 64, "resize": 256, "crop": 224, "fit": "crop"}},
+        "models": {"resnet18": model_entry("resnet18", "a.pth", "0" * 64, 256, 224)},
         "downloads": {"shapes": {"urls": ["shapes.zip"]}},
         "datasets": {"shapes": {"manifest": "shapes.sha256"}, "mine": {}},
         "variants": {
@@ -127,8 +129,8 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         ),
         (
             "models.vit_b_32",
-            {"urls": ["a.pth"], "sha256": "0" * 8, "resize": 256, "crop": 192, "fit": "crop"},
-            "the whole file: models.vit_b_32.crop must be 224, the only one vit_b_32 takes; received 192",
+            model_entry("vit_b_32", "a.pth", "0" * 8, 256, 192),
+            "models.vit_b_32: crop must be 224, the only one vit_b_32 takes; received 192",
         ),
         (
             "models.resnet18.urls",
@@ -144,6 +146,27 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "models.resnet18.crop",
             16,
             "models.resnet18.crop: Input should be greater than or equal to 32; received 16",
+        ),
+        ("models.resnet18.source", GONE, "models.resnet18.source: missing"),
+        (
+            "models.resnet18.source",
+            "hub",
+            "models.resnet18.source: Input should be 'torchvision' or 'timm'; received 'hub'",
+        ),
+        (
+            "models.resnet18.interpolation",
+            "cubic",
+            "models.resnet18.interpolation: Input should be 'bilinear' or 'bicubic'; received 'cubic'",
+        ),
+        (
+            "models.resnet18.mean",
+            [0.5, 0.5],
+            "models.resnet18.mean: List should have at least 3 items after validation, not 2; received [0.5, 0.5]",
+        ),
+        (
+            "models.resnet18.std",
+            [0.5, 0, 0.5],
+            "models.resnet18.std.1: Input should be greater than 0; received 0",
         ),
         ("models.resnet18.fit", GONE, "models.resnet18.fit: missing"),
         (
@@ -300,7 +323,7 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
     ("key", "problem"),
     [
         ("sede", "sede: unknown key; did you mean seed?; allowed: seed, precision, false_alarms, models, downloads,"),
-        ("models.resnet18.sha", "models.resnet18.sha: unknown key; did you mean sha256?; allowed: urls, sha256, "),
+        ("models.resnet18.sha", "models.resnet18.sha: unknown key; did you mean sha256?; allowed: source, name, "),
         ("downloads.shapes.url", "downloads.shapes.url: unknown key; did you mean urls?; allowed: urls"),
         ("datasets.mine.folds", "datasets.mine.folds: unknown key; allowed: manifest, val_fraction, seed"),
         (
@@ -331,6 +354,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones(in_folder: Path, key: st
         ("models.resnet18.img_size", "crop"),
         ("models.resnet18.letterbox", "fit"),
         ("models.resnet18.hash", "sha256"),
+        ("models.resnet18.resample", "interpolation"),
+        ("models.resnet18.license", "licence"),
     ],
 )
 def test_a_setting_under_the_name_it_has_elsewhere_is_understood(in_folder: Path, key: str, meant: str) -> None:
@@ -388,16 +413,35 @@ def test_a_data_set_cannot_have_the_name_of_another_folder_in_data(in_folder: Pa
         load(in_folder, changed((f"datasets.{name}", {})))
 
 
-def test_a_network_that_torchvision_does_not_have_is_answered_with_the_nearest(in_folder: Path) -> None:
-    model = settings()["models"]["resnet18"]
-    problem = r"^params\.yaml: models\.resnet_18: no classification network of torchvision; did you mean resnet18\?$"
+@pytest.mark.parametrize(
+    ("source", "name", "kind", "meant"),
+    [
+        ("torchvision", "resnet_18", "classification network of torchvision", "resnet18"),
+        ("timm", "convnext_ato.d2_in1k", "network of timm", "convnext_atto"),
+    ],
+)
+def test_a_network_that_there_is_not_is_answered_with_the_nearest(
+    in_folder: Path, source: str, name: str, kind: str, meant: str
+) -> None:
+    problem = rf"^params\.yaml: models\.resnet18\.name: no {kind}; did you mean {meant}\?; received '{name}'$"
     with pytest.raises(ProjectError, match=problem):
-        load(in_folder, changed(("models.resnet_18", model)))
+        load(in_folder, changed(("models.resnet18.source", source), ("models.resnet18.name", name)))
 
 
-def test_the_known_networks_are_torchvisions() -> None:
-    """Read out of its source, since importing it is slow; networks for detection and so on are not among them."""
-    assert _torchvision_networks() == torchvision.models.list_models(module=torchvision.models)
+def test_an_entry_is_called_as_one_likes_and_names_its_network(in_folder: Path) -> None:
+    params = load(
+        in_folder, changed(("models.mine", model_entry("convnext_atto.d2_in1k", "a", "0" * 8, source="timm")))
+    )
+    assert {key: model.network for key, model in params.models.items()} == {
+        "resnet18": "resnet18",
+        "mine": "timm/convnext_atto.d2_in1k",
+    }
+
+
+def test_the_known_networks_are_those_of_the_libraries() -> None:
+    """Read out of their source, since importing them is slow; networks for detection and so on are not among them."""
+    assert names_of("torchvision") == torchvision.models.list_models(module=torchvision.models)
+    assert names_of("timm") == sorted(timm.list_models())
 
 
 def test_all_problems_come_in_one_error(in_folder: Path) -> None:

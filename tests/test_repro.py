@@ -118,7 +118,7 @@ def test_another_lr_runs_only_the_cells_of_its_variant(project: Project) -> None
         (lambda params: params["models"][MODEL].update(urls=["elsewhere.pth"]), [f"weights@{MODEL}"]),
         (lambda params: params["runtime"].update(workers=1, device="cpu", progress=False), []),
         (
-            lambda params: params["models"].update(resnet34=params["models"][MODEL]),
+            lambda params: params["models"].update(resnet34=params["models"][MODEL] | {"name": "resnet34"}),
             ["audit", "compare", "draw", "evaluate", "explain", "features", "learning_curve", "train", "weights"],
         ),
         (

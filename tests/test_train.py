@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,9 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
             module.momentum = 1.0  # its statistics are those of one batch, not the initial ones, which dwarf embeddings
     network.train()(torch.randn(8, 3, 32, 32))
     tensors = {name: of for name, of in tensors_of(network).items() if not name.startswith("classifier.1.")}
-    Pretrained("mobilenet_v2", "classifier.1", 1280, to_graph(network.eval(), 32), tensors).write(
-        folder / paths.weights("mobilenet_v2").name
-    )
+    Pretrained(
+        "mobilenet_v2", "mobilenet_v2", "classifier.1", 1280, 32, "MIT", to_graph(network.eval(), 32), tensors
+    ).write(folder / paths.weights("mobilenet_v2").name)
     return folder
 
 
@@ -218,7 +219,9 @@ def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
     seen = []
     monkeypatch.setattr(whole, "read_splits", lambda *arguments: seen.append(arguments[3]) or 1 / 0)
     params = yaml.safe_load(Path("params.yaml").read_text())
-    params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"resize": 256, "crop": 224}
+    params["models"]["vit_b_16"] = params["models"]["mobilenet_v2"] | {"name": "vit_b_16", "resize": 256, "crop": 224}
+    weights = Pretrained.read(paths.weights("mobilenet_v2"), "mobilenet_v2")
+    replace(weights, model="vit_b_16", network="vit_b_16").write(paths.weights("vit_b_16"))
     Path("params.yaml").write_text(to_yaml(params))
     for model in ("vit_b_16", "mobilenet_v2"):
         with pytest.raises(ZeroDivisionError):

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stages.ground.errors import ProjectError
@@ -18,6 +18,7 @@ from stages.networks import graph
 from stages.networks.network import load_pretrained
 from stages.weights import main
 from tests.conftest import PROJECT, sha256_of, write_weights
+from tests.models import model_entry
 
 State = dict[str, Tensor]
 OUT = Path("weights/mobilenet_v2.safetensors")
@@ -42,8 +43,7 @@ def save(content: object, name: str = "published.pth") -> Path:
 
 def write_params(model: str, urls: list[Path], checksum: str) -> None:
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    urls_as_text = [str(url) for url in urls]
-    params["models"] = {model: {"urls": urls_as_text, "sha256": checksum, "resize": 36, "crop": 32, "fit": "crop"}}
+    params["models"] = {model: model_entry(model, "", checksum, urls=[str(url) for url in urls])}
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 
@@ -104,6 +104,20 @@ def test_other_names_are_taken_in_order_and_a_last_layer_after_them_is_left_out(
     assert same(fetched(save(renamed(whole))), backbone)
 
 
+@pytest.mark.parametrize("key", ["model", "state_dict"])
+def test_tensors_are_found_beside_what_trained_them(in_folder: Path, whole: State, backbone: State, key: str) -> None:
+    assert same(fetched(save({key: whole, "epoch": 3})), backbone)
+
+
+def test_safetensors_are_taken_if_they_are_whole(in_folder: Path, whole: State, backbone: State) -> None:
+    file = Path("published.safetensors")
+    save_file(whole, file)
+    assert same(fetched(file), backbone)
+    OUT.unlink()
+    file.write_bytes(file.read_bytes()[:-1])
+    refused(file, r"published\.safetensors is not a whole file of tensors")
+
+
 def test_torchvisions_names_are_taken_in_any_order(in_folder: Path, whole: State, backbone: State) -> None:
     assert same(fetched(save(dict(reversed(whole.items())))), backbone)
 
@@ -156,7 +170,7 @@ def test_weights_of_another_network_are_refused(in_folder: Path) -> None:
     [
         ([torch.zeros(1)], r"published\.pth: expected a state dict, names to tensors; received a list"),
         (torch.zeros(1), r"published\.pth: expected a state dict, names to tensors; received a Tensor"),
-        ({"state_dict": {"a": torch.zeros(1)}}, "expected a state dict, names to tensors"),
+        ({"state_dict": {"a": torch.zeros(1), "b": 1}}, "expected a state dict, names to tensors"),
         ({"a": torch.zeros(1), "epoch": 3}, "expected a state dict, names to tensors"),
     ],
     ids=["list", "tensor", "nested", "more than tensors"],

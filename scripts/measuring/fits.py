@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from stages.ground import paths
 from stages.ground.cli import one_line_errors
-from stages.ground.params import Fit, known_as
+from stages.ground.params import Fit
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.models.backbone import BATCH, Backbone
@@ -41,14 +41,13 @@ def main() -> None:
     network = parser.parse_args().network
     with one_line_errors(), tempfile.TemporaryDirectory() as folder:
         params = load_params()
-        model = known_as("models", params.models, network)
         pretrained = Pretrained.read(paths.weights(network), network)
         backbone = Backbone(pretrained.graph, pretrained.tensors, params.runtime.device)
         draw_ends(Path(folder))
         both = {**params.variants, **params.study.variants}
         recipes = {name: of for name, of in both.items() if of.trainable == "head"}
         print(f"| images | last layer | {' | '.join(FITS)} |\n{'| --- ' * (2 + len(FITS))}|")
-        report("drawn", halves(list_split(Path(folder))), Preprocessing(model.resize, model.crop), backbone, recipes)
+        report("drawn", halves(list_split(Path(folder))), Preprocessing.of(network, None), backbone, recipes)
         for dataset in params.datasets:
             splits = list_splits(paths.images(dataset))
             look = Preprocessing.of(network, dataset)

@@ -27,6 +27,8 @@ OTHER_NAMES = {  # what people know these settings as
     "crop": ("image_size", "img_size"),
     "fit": ("letterbox", "padding", "resize_mode", "crop_mode"),
     "sha256": ("checksum", "hash"),
+    "interpolation": ("resample", "resampling"),
+    "licence": ("license",),
     "class_weights": ("class_weight", "weighted_loss", "loss_weights"),
 }
 
@@ -36,6 +38,9 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
 Fit = Literal["crop", "pad", "squash"]  # how a picture becomes the square that a network sees
+Interpolation = Literal["bilinear", "bicubic"]  # of resizing, as PIL does it
+Channels = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]  # red, green, blue
+Spreads = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=3, max_length=3)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Precision = Literal["auto", "bfloat16", "float32"]
 FalseAlarms = Annotated[float, Field(gt=0, lt=1, strict=True)]

@@ -16,4 +16,4 @@ class Graph(BaseModel):
     model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     onnx: bytes  # an ONNX model whose weights are external data
-    tensors: list[str]  # torchvision's names of those weights
+    tensors: list[str]  # the network's names of those weights

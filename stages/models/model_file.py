@@ -1,4 +1,4 @@
-"""A finished network's file: its tensors under torchvision's names, and in the header all that is needed to use it."""
+"""A finished network's file: its tensors under its library's names, and in the header all that is needed to use it."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from stages.ground.errors import ProjectError
-from stages.ground.params import FalseAlarms, Fit, Pixels, Positive
+from stages.ground.params import FalseAlarms, Fit, Interpolation, Pixels, Positive
 from stages.models.graph import Graph
 from stages.models.tensors import Tensors, read_tensors, write_tensors
 from stages.pictures.picture import Values
@@ -43,7 +43,9 @@ class _Header(BaseModel):
     mean: Channels
     std: Channels
     values: Values | None = None
-    fit: Fit = "crop"  # which older files do not say
+    fit: Fit = "crop"  # which older files do not say, as what follows
+    interpolation: Interpolation = "bilinear"
+    licence: str | None = None
     precision: str
     backbone: str | None = None
     none_of_these: _NoneOfThese | None = None
@@ -63,7 +65,7 @@ class _Header(BaseModel):
 class ModelFile:
     """models/MODEL/DATASET/VARIANT.safetensors"""
 
-    network: str  # torchvision's name
+    network: str  # its name, see Model.network
     last_layer: str  # its name; its weight (classes, D) and bias (classes,) are among the tensors
     graph: Graph  # of the layers before it
     classes: list[str]  # in the order of the outputs
@@ -72,6 +74,7 @@ class ModelFile:
     backbone: str | None  # Pretrained.identity, where the last layer alone was trained
     tensors: Tensors  # of the network
     novelty: Novelty | None = None  # tells what is none of the classes; None where that could not be learnt
+    licence: str | None = None  # of the pretrained weights; None where an older file does not say
 
     @property
     def weight(self) -> np.ndarray:
@@ -88,6 +91,7 @@ class ModelFile:
             "classes": self.classes,
             **asdict(self.preprocessing),
             "precision": self.precision,
+            "licence": self.licence,
             "backbone": self.backbone,
             "graph": self.graph.model_dump(mode="json"),
             "none_of_these": _told(self.novelty) if self.novelty else None,
@@ -107,7 +111,9 @@ class ModelFile:
             novelty = _novelty(tensors, header)
         except (ValidationError, ValueError) as error:
             raise ProjectError(f"{path} is not a model that stages.train made: {_first_problem(error)}") from error
-        preprocessing = Preprocessing(header.resize, header.crop, header.mean, header.std, header.values, header.fit)
+        preprocessing = Preprocessing(
+            header.resize, header.crop, header.mean, header.std, header.values, header.fit, header.interpolation
+        )
         return cls(
             header.network,
             header.last_layer,
@@ -118,6 +124,7 @@ class ModelFile:
             header.backbone,
             {name: tensor for name, tensor in tensors.items() if not name.startswith(NONE_OF_THESE)},
             novelty,
+            header.licence,
         )
 
 

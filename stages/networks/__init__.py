@@ -1,1 +1,1 @@
-"""torchvision's networks in torch: taking them apart, and making files of them. May import ground and models."""
+"""torchvision's and timm's networks in torch: taking them apart, and making files. May import ground and models."""

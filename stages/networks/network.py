@@ -1,23 +1,20 @@
-"""Networks of torchvision, taken apart at their last layer."""
+"""Networks of torchvision and timm, taken apart at their last layer.
 
-from collections.abc import Callable
+What both must tell is little: how a network is built, which layer is its last, and which blocks it has
+(stages/networks/blocks.py). Either library is imported only where a network of it is used.
+"""
+
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor, nn
-from torchvision.models import MNASNet
 
 from stages.ground.errors import ProjectError
 from stages.models.pretrained import Pretrained
 from stages.models.tensors import Tensors
-
-UNSUITABLE = {
-    "efficientnet_v2_l": "its published weights expect images with another mean and deviation than all others'",
-    "googlenet": "in training it answers with a tuple",
-    "inception_v3": "in training it answers with a tuple",
-}  # tests/test_families.py looks through torchvision's registry for more
+from stages.networks.names import OF_TIMM
 
 
 class LastLayer(nn.Linear):
@@ -32,44 +29,77 @@ class LastLayer(nn.Linear):
             return super().forward(embeddings.float())
 
 
-def build(name: str) -> nn.Module:
-    """torchvision's network of that name with random weights, for 1,000 classes.
+def build(network: str, crop: int | None = None) -> nn.Module:
+    """The network with random weights, and as many classes as it was published with.
+
+    Args:
+        network: its name, as Model.network has it.
+        crop: the side of its images, for those that take one size only: else timm's are of their usual one.
 
     Raises:
-        ProjectError: it is one of the few that this project cannot train as it does the others.
+        ProjectError: there is none, or it cannot be trained here as the others are.
     """
-    if name in UNSUITABLE:
-        raise ProjectError(f"{name} cannot be used: {UNSUITABLE[name]}. Choose another network in params.yaml")
-    network: nn.Module = torchvision.models.get_model(name, weights=None)
-    if isinstance(network, MNASNet):  # its own way of loading wants to know which version wrote the tensors
-        network._load_from_state_dict = partial(nn.Module._load_from_state_dict, network)
-    return network
+    if not network.startswith(OF_TIMM):
+        from stages.networks.of_torchvision import build as of_torchvision
+
+        return of_torchvision(network)
+    from stages.networks.of_timm import build as of_timm
+
+    return of_timm(network.removeprefix(OF_TIMM), crop)
 
 
-def check_takes(name: str, images: int, side: int, key: str) -> None:
-    """See whether the network trains on so many images at once of so many pixels, without computing anything.
+def own_names(network: str, crop: int, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`state`, of a published file, as the library that the network is of brings it to its names and shapes."""
+    if not network.startswith(OF_TIMM):
+        return dict(state)
+    from stages.networks.of_timm import own_names as of_timm
+
+    return of_timm(network.removeprefix(OF_TIMM), crop, state)
+
+
+def check_takes(network: str, images: int, side: int, key: str, crop: int | None = None) -> None:
+    """See whether the network, built for images of `crop` pixels or else of `side`, trains on so many images at once of
+    `side` pixels, and gives embeddings without its last layer, without computing anything.
 
     Raises:
         ProjectError: it does not; names `key` of params.yaml.
     """
     try:
         with torch.device("meta"):
-            build(name).train()(torch.empty(images, 3, side, side))
+            built = build(network, crop or side).train()
+            width = last_layer(built).in_features
+            embeddings = set_last_layer(built, nn.Identity())(torch.empty(images, 3, side, side))
     except (AssertionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ProjectError(
-            f"params.yaml: {key}: {name} cannot take {images} images at once of {side} pixels ({reason:.160}); try a"
+            f"params.yaml: {key}: {network} cannot take {images} images at once of {side} pixels ({reason:.160}); try a"
             " larger number"
         ) from error
+    if not isinstance(embeddings, Tensor) or embeddings.shape != (images, width):
+        raise ProjectError(
+            f"{network} cannot be used: before its last layer it does not give {width} numbers for each image. Choose"
+            " another network in params.yaml"
+        )
 
 
 def last_layer_name(network: nn.Module) -> str:
-    """The dotted name of the last layer that has weights: `fc`, `classifier.1`, …
+    """The dotted name of the last layer: what timm calls the classifier, else the last that has weights: `fc`, …
 
     Raises:
         ProjectError: it is not a Linear with a bias, so that it cannot be replaced by one for other classes.
     """
-    name: str = [name for name, layer in network.named_modules() if layer._parameters][-1]
+    if of_timm(network):
+        from stages.networks.of_timm import last_layer as classifier
+
+        found = classifier(network)
+        name = next((name for name, layer in network.named_modules() if layer is found), "")
+        if not name:
+            raise ProjectError(
+                f"{type(network).__name__} has no last layer, or several; expected one Linear with a bias. Choose"
+                " another network in params.yaml"
+            )
+    else:
+        name = [name for name, layer in network.named_modules() if layer._parameters][-1]
     layer = network.get_submodule(name)
     if not isinstance(layer, nn.Linear) or layer.bias is None:
         without = " without a bias" if isinstance(layer, nn.Linear) else ""
@@ -80,8 +110,23 @@ def last_layer_name(network: nn.Module) -> str:
     return name
 
 
-def last_layer(network: nn.Module) -> nn.Module:
-    return network.get_submodule(last_layer_name(network))
+def of_timm(network: nn.Module) -> bool:
+    return hasattr(network, "get_classifier")  # which torchvision's have not
+
+
+def takes_one_size(network: str) -> bool:
+    """Whether it takes images of no other size than the one that it was built for."""
+    if not network.startswith(OF_TIMM):
+        return network.startswith("vit_")
+    from stages.networks.of_timm import published
+
+    return bool(published(network.removeprefix(OF_TIMM)).fixed_input_size)
+
+
+def last_layer(network: nn.Module) -> nn.Linear:
+    layer = network.get_submodule(last_layer_name(network))
+    assert isinstance(layer, nn.Linear)
+    return layer
 
 
 def new_last_layer(weight: np.ndarray, bias: np.ndarray) -> LastLayer:
@@ -119,7 +164,7 @@ def load_pretrained(pretrained: Pretrained) -> nn.Module:
     Raises:
         ProjectError: they are another network's.
     """
-    network = build(pretrained.network)
+    network = build(pretrained.network, pretrained.crop)
     expected = {name: tensor.shape for name, tensor in network.state_dict().items() if not _of_last(name, network)}
     if {name: tensor.shape for name, tensor in pretrained.tensors.items()} != expected:
         raise ProjectError(f"the weights of {pretrained.network} are not those that weights@{pretrained.network} makes")
@@ -128,7 +173,7 @@ def load_pretrained(pretrained: Pretrained) -> nn.Module:
 
 
 def tensors_of(network: nn.Module) -> Tensors:
-    """By torchvision's names, as NumPy has them; what trains later does not change them."""
+    """By the network's own names, as NumPy has them; what trains later does not change them."""
     return {name: tensor.detach().cpu().contiguous().numpy().copy() for name, tensor in network.state_dict().items()}
 
 

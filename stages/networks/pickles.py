@@ -1,6 +1,7 @@
-"""torch's own files: written whole, and read as data only, so that no file can run code.
+"""Files of tensors as torch reads them. Its own are written whole, and read as data only, so that no file can run code.
 
-Published weights are such files, and checkpoints; all other tensors of this project are in safetensors files.
+Published weights are such files, or safetensors; checkpoints are such files; all other tensors of this project are in
+safetensors files.
 """
 
 import errno
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from stages.ground.errors import ProjectError
 from stages.ground.files import written_whole
@@ -63,6 +66,20 @@ def load_pickle(path: Path, keys: Collection[str] = ()) -> dict[str, Any]:
     if missing := [key for key in keys if key not in content]:
         raise ProjectError(f"{path}: no {missing[0]} in it, so not what this project writes there; run dvc repro")
     return content
+
+
+def is_safetensors(path: Path) -> bool:
+    """By its beginning: the length of a header, and the brace that it begins with. A pickle has none there."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Raises ProjectError where it is not whole."""
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise ProjectError(f"{path.name} is not a whole file of tensors") from error
 
 
 def check_crc(path: Path) -> None:

@@ -7,19 +7,22 @@ from pydantic import BaseModel
 
 from stages.ground import paths
 from stages.ground.files import read_numbers
-from stages.ground.params import Fit, Pixels, load_entry
+from stages.ground.params import Channels, Fit, Interpolation, Pixels, Spreads, load_entry
 from stages.pictures.picture import Values
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what the published weights were trained with
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the channels in 0..1; what most published weights were trained with
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class _Sizes(BaseModel):
+class _Look(BaseModel):
     """What this package needs of a network's settings; stages/networks/settings.py has all of them."""
 
     resize: Pixels
     crop: Pixels
     fit: Fit
+    interpolation: Interpolation
+    mean: Channels
+    std: Spreads
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Preprocessing:
 
     crop: the shorter side to `resize`, then the middle square. pad: the longer side to `crop`, in the middle of a
     square of the mean colour, which is 0 to the network. squash: both sides to `crop`. The last two show the whole
-    picture, and have no use for `resize`.
+    picture, and have no use for `resize`. Resizing is PIL's, antialiased.
     """
 
     resize: int
@@ -37,10 +40,12 @@ class Preprocessing:
     std: tuple[float, ...] = IMAGENET_STD
     values: Values | None = None  # of pictures with more than 8 bits
     fit: Fit = field(default="crop", repr=False)
+    interpolation: Interpolation = field(default="bilinear", repr=False)
 
     def __str__(self) -> str:
-        """What features are told by; with fit: crop as it was before there was another."""
-        return repr(self) if self.fit == "crop" else f"{self!r} {self.fit}"
+        """What features are told by; with crop and bilinear as it was before there were others."""
+        others = [of for of, usual in ((self.fit, "crop"), (self.interpolation, "bilinear")) if of != usual]
+        return " ".join([repr(self), *others])
 
     @property
     def side(self) -> int:
@@ -48,10 +53,11 @@ class Preprocessing:
         return self.resize if self.fit == "crop" else self.crop
 
     @classmethod
-    def of(cls, network: str, dataset: str) -> "Preprocessing":
-        """As params.yaml has it, and arrange@DATASET found the pictures."""
-        sizes = load_entry("models", _Sizes, network)
-        return cls(sizes.resize, sizes.crop, values=values_of(dataset), fit=sizes.fit)
+    def of(cls, model: str, dataset: str | None) -> "Preprocessing":
+        """As params.yaml has it, and arrange@DATASET found the pictures; None: pictures of 8 bits."""
+        look, values = load_entry("models", _Look, model), values_of(dataset) if dataset else None
+        mean, std = tuple(look.mean), tuple(look.std)
+        return cls(look.resize, look.crop, mean, std, values, look.fit, look.interpolation)
 
     def scale_and_shift(self) -> tuple[np.ndarray, np.ndarray]:
         """(3, 1, 1) float32 each: x in 0..255 becomes x * scale + shift."""

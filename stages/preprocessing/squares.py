@@ -25,30 +25,30 @@ def read_square(path: Path, preprocessing: Preprocessing) -> np.ndarray:
 
 def to_square(upright: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     """The same of a picture that open_picture gave."""
-    side = preprocessing.side
+    side, resampling = preprocessing.side, Image.Resampling[preprocessing.interpolation.upper()]
     if preprocessing.fit == "squash":
-        square = upright.resize((side, side), Image.Resampling.BILINEAR)
+        square = upright.resize((side, side), resampling)
     elif preprocessing.fit == "pad":
-        square = padded(upright, side, preprocessing.mean)
+        square = padded(upright, side, preprocessing.mean, resampling)
     else:
-        square = middle(upright, side)
+        square = middle(upright, side, resampling)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
 
 
-def middle(upright: Image.Image, side: int) -> Image.Image:
+def middle(upright: Image.Image, side: int, resampling: Image.Resampling) -> Image.Image:
     """Its middle square."""
     width, height = upright.size
     shorter = min(width, height)  # sizes are rounded as torchvision's Resize and CenterCrop do
-    upright = upright.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
+    upright = upright.resize((side * width // shorter, side * height // shorter), resampling)
     left, top = round((upright.width - side) / 2), round((upright.height - side) / 2)
     return upright.crop((left, top, left + side, top + side))
 
 
-def padded(upright: Image.Image, side: int, colour: Sequence[float]) -> Image.Image:
+def padded(upright: Image.Image, side: int, colour: Sequence[float], resampling: Image.Resampling) -> Image.Image:
     """All of it, in the middle of a square of one colour, whose channels are in 0..1."""
     longer = max(upright.size)
     width, height = (round(side * pixels / longer) for pixels in upright.size)
-    resized = upright.resize((width, height), Image.Resampling.BILINEAR)
+    resized = upright.resize((width, height), resampling)
     square = Image.new("RGB", (side, side), tuple(round(255 * channel) for channel in colour))
     square.paste(resized, ((side - width) // 2, (side - height) // 2))
     return square

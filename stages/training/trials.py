@@ -43,7 +43,7 @@ class Networks:
         """Raises ProjectError where the network cannot be trained so on the images numbered `train`."""
         augment = augmentation(recipe, self.pretrained.network)
         learnt = replace(self.images.part(train[:1]), augment=augment, labels=self.images.labels[train])
-        check_batches(recipe, learnt, (self.pretrained.network, "", name), ALONE)
+        check_batches(recipe, learnt, self.pretrained, name, ALONE)
 
     def logits(
         self,
@@ -61,7 +61,7 @@ class Networks:
         augment = augmentation(recipe, self.pretrained.network)
         learnt, held_out = replace(self.images.part(train), augment=augment, seed=seed), self.images.part(val)
         embeddings = self.embeddings.part(train) if recipe.start != "random" else None
-        check_batches(recipe, learnt, (self.pretrained.network, "", name), ALONE)
+        check_batches(recipe, learnt, self.pretrained, name, ALONE)
         network, _ = trained(
             recipe,
             learnt,

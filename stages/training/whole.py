@@ -33,9 +33,9 @@ from stages.networks.network import (
     new_last_layer,
     set_last_layer,
     strided_depthwise_in_float32,
+    takes_one_size,
     tensors_of,
 )
-from stages.networks.settings import takes_one_size
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
@@ -79,9 +79,10 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     splits = list_splits(paths.images(dataset))
     train_files, val_files = splits["train"], splits["val"]
     check_enough(len(train_files.files), recipe, cell)
-    train, val = read_splits(train_files, val_files, preprocessing, augmentation(recipe, model), seed, runtime, team)
     pretrained = Pretrained.read(paths.weights(model), model)
-    check_batches(recipe, train, cell, team)
+    augment = augmentation(recipe, pretrained.network)
+    train, val = read_splits(train_files, val_files, preprocessing, augment, seed, runtime, team)
+    check_batches(recipe, train, pretrained, variant, team)
     if not team.rank:
         announce(load_pretrained(pretrained), preprocessing.crop, compute, model, recipe)
     checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, str(preprocessing)))
@@ -93,7 +94,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     if team.rank:
         return
     ModelFile(
-        model,
+        pretrained.network,
         pretrained.last_layer,
         pretrained.graph,
         train_files.classes,
@@ -102,6 +103,7 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
         None,
         tensors_of(network),
         novelty_of(known, seed),
+        pretrained.licence,
     ).write(paths.model(*cell))
     keep_history(history, recipe, cell, len(val.labels))
     checkpoint.delete()
@@ -208,21 +210,20 @@ def kept_embeddings(model: str, dataset: str) -> Embeddings:
     return Embeddings.of(Features.read(paths.features(model, dataset)).splits["train"])
 
 
-def check_batches(recipe: Variant, train: Images, cell: Cell, team: Team) -> None:
+def check_batches(recipe: Variant, train: Images, pretrained: Pretrained, variant: str, team: Team) -> None:
     """Raises ProjectError where the network cannot take the smallest batch of the smallest images, or has no such
     blocks."""
-    model, _, variant = cell
+    network, crop = pretrained.network, pretrained.crop
     if recipe.last_blocks:
-        check_blocks(model, recipe.last_blocks, f"variants.{variant}.trainable")
-    crop = train.preprocessing.crop
+        check_blocks(network, crop, recipe.last_blocks, f"variants.{variant}.trainable")
     side = train.augment.crop if train.augment and train.augment.crop else crop
     smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
-    key = f"variants.{variant}.augment.crop" if side < crop else f"models.{model}.crop"
-    check_takes(model, max(1, smallest), side, f"{key}, variants.{variant}.batch_size")
+    key = f"variants.{variant}.augment.crop" if side < crop else f"models.{pretrained.model}.crop"
+    check_takes(network, max(1, smallest), side, f"{key}, variants.{variant}.batch_size", crop)
 
 
-def augmentation(recipe: Variant, model: str) -> Augment | None:
-    if recipe.augment and takes_one_size(model):
+def augmentation(recipe: Variant, network: str) -> Augment | None:
+    if recipe.augment and takes_one_size(network):
         return recipe.augment.model_copy(update={"crop": None})
     return recipe.augment
 
