@@ -55,6 +55,9 @@ class WatchedSettings:
         return type(self._settings)
 
     def __getattr__(self, name: str):
+        derived = getattr(type(self._settings), name, None)
+        if isinstance(derived, property):  # which reads keys of its own
+            return derived.fget(self)
         return self._reads.watch(getattr(self._settings, name), f"{self._key}.{name}".lstrip("."))
 
 
