@@ -17,6 +17,7 @@ from scripts.adding.images import add_images
 from scripts.adding.network import add_network
 from stages import arrange
 from stages.ground.errors import ProjectError
+from stages.networks.settings import network_of
 from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD
 from stages.settings import load_params
 from tests.conftest import PROJECT, sha256_of
@@ -463,7 +464,7 @@ def test_a_network_is_put_in_with_the_images_that_its_library_says_it_expects(
 ) -> None:
     add_network(name)
     model = load_params().models[key]
-    assert model.network == name
+    assert network_of(model) == name
     assert (model.resize, model.crop, model.interpolation, model.mean, model.std) == look
     assert f"\n  dvc repro draw@{key}-cats_dogs\n" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from stages.ground.files import sha256
 from stages.ground.params import PARAMS_FILE, name
 from stages.networks.names import OF_TIMM
 from stages.networks.network import build, check_takes, last_layer_name
-from stages.networks.settings import Source, check_known
+from stages.networks.settings import Source, check_known, network_of
 from stages.settings import load_params
 
 # The first published: most have no others, and later ones were mostly trained with smoothed labels, which makes
@@ -56,7 +56,7 @@ def add_network(asked: str, weights: str | None = None, checksum: str | None = N
         check_known(source, asked.removeprefix(OF_TIMM))
     except ValueError as error:
         raise ProjectError(f"{asked!r}: {error}") from error
-    there = {model.network: key for key, model in params.models.items()}
+    there = {network_of(model): key for key, model in params.models.items()}
     if asked in there:
         raise ProjectError(f"{PARAMS_FILE} has the network {asked} already, under {there[asked]}")
     lines = entry(asked, free_key(asked, list(params.models)), weights, checksum)

@@ -34,11 +34,6 @@ class Model(Strict):
     mean: Channels
     std: Spreads
 
-    @property
-    def network(self) -> str:
-        """The name that the network has in files: torchvision's name, or OF_TIMM and timm's."""
-        return f"{OF_TIMM if self.source == 'timm' else ''}{self.name}"
-
     @field_validator("name")
     @classmethod
     def _is_known(cls, name: str, others: ValidationInfo) -> str:
@@ -53,6 +48,11 @@ class Model(Strict):
         if self.source == "torchvision" and self.name.startswith("vit_") and self.crop != VIT_CROP:
             raise ValueError(f"crop must be {VIT_CROP}, the only one {self.name} takes; received {self.crop}")
         return self
+
+
+def network_of(model: Model) -> str:
+    """The name that its network has in files: torchvision's name, or OF_TIMM and timm's."""
+    return f"{OF_TIMM if model.source == 'timm' else ''}{model.name}"
 
 
 def check_known(source: Source, name: str) -> None:
