@@ -248,6 +248,7 @@ def test_what_is_found_is_said(project: Path, capsys: pytest.CaptureFixture[str]
         "They are copied to data/raw/mine; params.yaml has mine under datasets. Next:\n"
         "  dvc add data/raw/mine   # in a project with Git: DVC keeps the images, Git their version\n"
         "  dvc repro draw@mobilenet_v2-mine\n"
+        "  dvc repro draw@efficientnet_lite0-mine\n"
         "  dvc repro draw@resnet18-mine\n"
     )
     capsys.readouterr()
@@ -451,7 +452,7 @@ def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
     [
         ("swin_t", "swin_t", (232, 224, "bicubic", list(IMAGENET_MEAN), list(IMAGENET_STD))),
         ("efficientnet_v2_l", "efficientnet_v2_l", (480, 480, "bicubic", [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])),
-        ("timm/tf_efficientnet_lite0.in1k", "tf_efficientnet_lite0", (256, 224, "bicubic", [0.5] * 3, [0.5] * 3)),
+        ("timm/tf_efficientnet_lite1.in1k", "tf_efficientnet_lite1", (272, 240, "bicubic", [0.5] * 3, [0.5] * 3)),
         (
             "timm/resnet18.tv_in1k",
             "resnet18_tv_in1k",
