@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -442,7 +443,8 @@ def test_a_section_in_braces_is_not_guessed_at() -> None:
         with_entry("a: {x: 1}\n", "a", ["new: {}"])
 
 
-def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
+def test_a_checksum_of_digits_alone_stays_text(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.adding.network.to_graph", lambda *_: None)
     add_network("vgg13")
     assert load_params().models["vgg13"].sha256 == "19584684"
 
@@ -461,13 +463,25 @@ def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
     ],
 )
 def test_a_network_is_put_in_with_the_images_that_its_library_says_it_expects(
-    project: Path, name: str, key: str, look: tuple, capsys: pytest.CaptureFixture[str]
+    project: Path, name: str, key: str, look: tuple, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("scripts.adding.network.to_graph", lambda *_: None)  # which takes long of large networks
     add_network(name)
     model = load_params().models[key]
     assert network_of(model) == name
     assert (model.resize, model.crop, model.interpolation, model.mean, model.std) == look
     assert f"\n  dvc repro draw@{key}-cats_dogs\n" in capsys.readouterr().out
+
+
+def test_a_network_that_onnx_cannot_hold_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object, **__: object) -> None:
+        raise torch.onnx.errors.UnsupportedOperatorError("aten::strange", 18, None)
+
+    monkeypatch.setattr(torch.onnx, "export", unsupported)
+    before = contents(project)
+    with pytest.raises(ProjectError, match=r"^ConvNeXt cannot be written as an ONNX graph \(.*aten::strange"):
+        add_network("timm/convnext_atto.d2_in1k")
+    assert contents(project) == before
 
 
 def test_weights_are_named_where_the_library_gives_no_checksum(project: Path) -> None:
