@@ -2,11 +2,11 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study sweep compare table bench bench-audit bench-none test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: .venv/installed  ## build the environment in .venv from requirements.lock
 
@@ -35,6 +35,9 @@ sweep: env  ## try many settings (params.yaml: sweep), and see what the best are
 
 compare: env  ## two runs side by side, commits or experiments: make compare [A=HEAD] [B=workspace] [ALL=1]
 	@python -m scripts.compare $(if $(A),"$$A",HEAD) $(if $(B),"$$B",workspace) $(if $(ALL),--all)
+
+compare-networks: env  ## accuracy against seconds and megabytes, of all networks that the study has tried
+	@python -m scripts.networks
 
 table: env  ## the experiments of dvc exp run, in a table that fits a terminal
 	@python -m scripts.table

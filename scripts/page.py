@@ -25,6 +25,7 @@ from scripts.results import HEADER, SPREAD, audit_notes, result_rows, spread_row
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, written_whole
+from stages.networks.settings import network_of
 from stages.settings import Params, load_params
 
 PAGE = paths.SCRATCH / "results/index.html"
@@ -161,6 +162,8 @@ class Cell:
 
     model: str
     dataset: str
+    network: str
+    licence: str  # of the pretrained weights
     study: StudyPart
     comparison: Picture
     audit: Picture
@@ -218,6 +221,8 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
         return Cell(
             model,
             dataset,
+            network_of(params.models[model]),
+            params.models[model].licence,
             study=_read_study(model, dataset),
             comparison=_picture(COMPARISON, model, dataset),
             audit=_picture(AUDIT, model, dataset),

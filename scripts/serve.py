@@ -6,7 +6,7 @@ nothing elsewhere; no picture is written to disk. Ctrl-C ends it.
 POST /classify takes a file's bytes as its body, 20 MiB at most, and gives JSON: `label`, `probabilities` (of every
 class), `none_of_these` (whether the picture looks like no class; `label` is then the nearest), `distance` and
 `threshold` (that it is then above; these three are null where MODEL cannot tell), `seen` (the square that the network
-saw, a data URI of a PNG) and `heat` (the same under the heat map; null for networks without one, as vit_…). Else it
+saw, a data URI of a PNG) and `heat` (the same under the heat map; null for networks that tell no places apart). Else it
 gives one line of text, with status 403 (asked by another site's page), 413 (too large) or 415 (not a picture that can
 be read).
 

@@ -22,7 +22,7 @@ from stages.models.pretrained import Pretrained
 from stages.networks.graph import to_graph
 from stages.networks.network import build, check_takes, last_layer_name, own_names
 from stages.networks.pickles import is_safetensors, load_pickle, load_tensors
-from stages.networks.settings import Model
+from stages.networks.settings import Model, network_of
 
 BATCH = 32  # images; any number that BatchNorm takes
 NESTED = ("model", "state_dict")  # where some files have their tensors, beside what trained them
@@ -31,23 +31,33 @@ BATCH_COUNT = "num_batches_tracked"
 
 def main(model: str) -> None:
     settings = load_entry("models", Model, model)
-    network = build(settings.network, settings.crop)
+    name = network_of(settings)
+    network = build(name, settings.crop)
     last = last_layer_name(network)  # refuses before anything is fetched, as the next line does
-    check_takes(settings.network, BATCH, settings.crop, f"models.{model}.crop")
+    check_takes(name, BATCH, settings.crop, f"models.{model}.crop")
 
     def accept(file: Path) -> None:
-        if not (received := sha256(file)).startswith(settings.sha256):
-            raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
-        backbone = named(own_names(settings.network, settings.crop, load_state_dict(file)), network)
+        backbone = named(published(file, settings), network)
         network.load_state_dict(backbone, strict=False)
         width = network.get_submodule(last).get_parameter("weight").shape[1]
         graph = to_graph(network, settings.crop)
         tensors = {name: tensor.numpy() for name, tensor in backbone.items()}
-        about = (model, settings.network, last, width, settings.crop, settings.licence)
+        about = (model, name, last, width, settings.crop, settings.licence)
         Pretrained(*about, graph, tensors).write(paths.weights(model))
         print(f"{paths.weights(model)}: {len(backbone)} tensors of {model}, without its last layer")
 
     fetch(settings.urls, accept, load_runtime().progress, model)
+
+
+def published(file: Path, settings: Model) -> dict[str, Tensor]:
+    """All tensors of a fetched file, under its library's names if the library knows them.
+
+    Raises:
+        ProjectError: it is another file than params.yaml says, or has more than tensors.
+    """
+    if not (received := sha256(file)).startswith(settings.sha256):
+        raise ProjectError(f"expected sha256 {settings.sha256}, received {received} ({file.stat().st_size} bytes)")
+    return own_names(network_of(settings), settings.crop, load_state_dict(file))
 
 
 def load_state_dict(file: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -17,6 +18,7 @@ from scripts.adding.images import add_images
 from scripts.adding.network import add_network
 from stages import arrange
 from stages.ground.errors import ProjectError
+from stages.networks.settings import network_of
 from stages.preprocessing.inputs import IMAGENET_MEAN, IMAGENET_STD
 from stages.settings import load_params
 from tests.conftest import PROJECT, sha256_of
@@ -247,6 +249,7 @@ def test_what_is_found_is_said(project: Path, capsys: pytest.CaptureFixture[str]
         "They are copied to data/raw/mine; params.yaml has mine under datasets. Next:\n"
         "  dvc add data/raw/mine   # in a project with Git: DVC keeps the images, Git their version\n"
         "  dvc repro draw@mobilenet_v2-mine\n"
+        "  dvc repro draw@efficientnet_lite0-mine\n"
         "  dvc repro draw@resnet18-mine\n"
     )
     capsys.readouterr()
@@ -440,7 +443,8 @@ def test_a_section_in_braces_is_not_guessed_at() -> None:
         with_entry("a: {x: 1}\n", "a", ["new: {}"])
 
 
-def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
+def test_a_checksum_of_digits_alone_stays_text(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.adding.network.to_graph", lambda *_: None)
     add_network("vgg13")
     assert load_params().models["vgg13"].sha256 == "19584684"
 
@@ -450,7 +454,7 @@ def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
     [
         ("swin_t", "swin_t", (232, 224, "bicubic", list(IMAGENET_MEAN), list(IMAGENET_STD))),
         ("efficientnet_v2_l", "efficientnet_v2_l", (480, 480, "bicubic", [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])),
-        ("timm/tf_efficientnet_lite0.in1k", "tf_efficientnet_lite0", (256, 224, "bicubic", [0.5] * 3, [0.5] * 3)),
+        ("timm/tf_efficientnet_lite1.in1k", "tf_efficientnet_lite1", (272, 240, "bicubic", [0.5] * 3, [0.5] * 3)),
         (
             "timm/resnet18.tv_in1k",
             "resnet18_tv_in1k",
@@ -459,13 +463,25 @@ def test_a_checksum_of_digits_alone_stays_text(project: Path) -> None:
     ],
 )
 def test_a_network_is_put_in_with_the_images_that_its_library_says_it_expects(
-    project: Path, name: str, key: str, look: tuple, capsys: pytest.CaptureFixture[str]
+    project: Path, name: str, key: str, look: tuple, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("scripts.adding.network.to_graph", lambda *_: None)  # which takes long of large networks
     add_network(name)
     model = load_params().models[key]
-    assert model.network == name
+    assert network_of(model) == name
     assert (model.resize, model.crop, model.interpolation, model.mean, model.std) == look
     assert f"\n  dvc repro draw@{key}-cats_dogs\n" in capsys.readouterr().out
+
+
+def test_a_network_that_onnx_cannot_hold_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object, **__: object) -> None:
+        raise torch.onnx.errors.UnsupportedOperatorError("aten::strange", 18, None)
+
+    monkeypatch.setattr(torch.onnx, "export", unsupported)
+    before = contents(project)
+    with pytest.raises(ProjectError, match=r"^ConvNeXt cannot be written as an ONNX graph \(.*aten::strange"):
+        add_network("timm/convnext_atto.d2_in1k")
+    assert contents(project) == before
 
 
 def test_weights_are_named_where_the_library_gives_no_checksum(project: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
@@ -65,6 +65,31 @@ def test_networks_of_many_kinds_give_a_map_and_stay_as_they_were(name: str, shap
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_a_network_of_tokens_has_no_map() -> None:
-    vit = VisionTransformer(image_size=32, patch_size=16, num_layers=1, num_heads=1, hidden_dim=8, mlp_dim=8).eval()
-    assert look(vit, np.zeros((3, 32, 32), np.float32), 0) is None
+def test_a_network_of_tokens_has_the_map_of_the_last_whose_places_count() -> None:
+    """Behind the last attention only the class token does: it is what goes into that attention, written out here."""
+    torch.manual_seed(0)
+    vit = VisionTransformer(image_size=64, patch_size=16, num_layers=2, num_heads=1, hidden_dim=8, mlp_dim=8).eval()
+    nn.init.normal_(vit.heads.head.weight)
+    kept: list[Tensor] = []
+    hook = vit.encoder.layers.encoder_layer_1.ln_1.register_forward_hook(lambda _, __, output: kept.append(output))
+    image = np.random.default_rng(0).standard_normal((3, 64, 64), np.float32)
+    logits = vit(torch.from_numpy(image)[None])
+    hook.remove()
+    (gradient,) = torch.autograd.grad(logits[0, 3], kept[0])
+    places, slope = kept[0][0, 1:].detach(), gradient[0, 1:]
+    heat = (places * slope.mean(0)).sum(1).relu().reshape(4, 4)
+    assert heat.max() > 0
+    assert np.allclose(look(vit, image, 3), heat / heat.max(), atol=1e-5)
+
+
+def test_where_channels_come_last_places_are_places() -> None:
+    """timm's Swin; its map is that of torchvision's kind, (h, w)."""
+    torch.manual_seed(0)
+    network = build("timm/swin_tiny_patch4_window7_224.ms_in1k", 224).eval()
+    heat = look(network, np.random.default_rng(0).standard_normal((3, 224, 224), np.float32), 3)
+    assert heat.shape == (7, 7)
+
+
+def test_a_network_without_places_has_no_map() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)).eval()
+    assert look(network, np.zeros((3, 32, 32), np.float32), 0) is None

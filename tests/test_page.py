@@ -22,6 +22,7 @@ DRAWN = "document.querySelectorAll('.chart').length === document.querySelectorAl
 def write_params(folder: Path) -> None:
     """resnet18 and mobilenet_v2; two data sets; a third variant."""
     params = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    params["models"] = {name: params["models"][name] for name in ("mobilenet_v2", "resnet18")}
     params["downloads"] = {}
     params["datasets"] = {"many": {}, "two": {}}
     params["variants"][VARIANTS[2]] = params["variants"]["frozen"]
@@ -92,6 +93,11 @@ def test_what_is_missing_is_named_where_it_would_be(there: Path) -> None:
         "plots/mobilenet_v2/two-figures/unfrozen/mistakes.png",
     ]
     assert section(text, "mobilenet_v2-many").count("Missing") == 1  # the study
+
+
+def test_the_licence_of_the_weights_is_told_with_each_network(there: Path) -> None:
+    said = "The pretrained network is <code>mobilenet_v2</code>; the licence of its weights: MIT."
+    assert said in section(html(there), "mobilenet_v2-two")
 
 
 def test_headings_follow_the_lists_of_params(there: Path) -> None:

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from stages.ground.errors import ProjectError
 from stages.ground.params import known_as, read_params
-from stages.networks.settings import names_of
+from stages.networks.settings import names_of, network_of
 from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
 from tests.conftest import PROJECT, to_yaml
@@ -432,7 +432,7 @@ def test_an_entry_is_called_as_one_likes_and_names_its_network(in_folder: Path) 
     params = load(
         in_folder, changed(("models.mine", model_entry("convnext_atto.d2_in1k", "a", "0" * 8, source="timm")))
     )
-    assert {key: model.network for key, model in params.models.items()} == {
+    assert {key: network_of(model) for key, model in params.models.items()} == {
         "resnet18": "resnet18",
         "mine": "timm/convnext_atto.d2_in1k",
     }

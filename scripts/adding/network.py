@@ -10,9 +10,10 @@ from stages.fetching.settings import is_address
 from stages.ground.errors import ProjectError
 from stages.ground.files import sha256
 from stages.ground.params import PARAMS_FILE, name
+from stages.networks.graph import to_graph
 from stages.networks.names import OF_TIMM
 from stages.networks.network import build, check_takes, last_layer_name
-from stages.networks.settings import Source, check_known
+from stages.networks.settings import Source, check_known, network_of
 from stages.settings import load_params
 
 # The first published: most have no others, and later ones were mostly trained with smoothed labels, which makes
@@ -56,7 +57,7 @@ def add_network(asked: str, weights: str | None = None, checksum: str | None = N
         check_known(source, asked.removeprefix(OF_TIMM))
     except ValueError as error:
         raise ProjectError(f"{asked!r}: {error}") from error
-    there = {model.network: key for key, model in params.models.items()}
+    there = {network_of(model): key for key, model in params.models.items()}
     if asked in there:
         raise ProjectError(f"{PARAMS_FILE} has the network {asked} already, under {there[asked]}")
     lines = entry(asked, free_key(asked, list(params.models)), weights, checksum)
@@ -78,6 +79,7 @@ def entry(network: str, key: str, weights: str | None = None, checksum: str | No
     told = said_by_timm(network) if of_timm else said_by_torchvision(network)
     check_takes(network, BATCH, told.crop, f"models.{key}.crop")
     url, digits = place(network, weights, checksum, told)
+    to_graph(build(network, told.crop), told.crop)
     return [
         f"{key}:",
         f"  source: {'timm' if of_timm else 'torchvision'}",

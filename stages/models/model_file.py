@@ -65,7 +65,7 @@ class _Header(BaseModel):
 class ModelFile:
     """models/MODEL/DATASET/VARIANT.safetensors"""
 
-    network: str  # its name, see Model.network
+    network: str  # its name in files, see network_of in stages/networks/settings.py
     last_layer: str  # its name; its weight (classes, D) and bias (classes,) are among the tensors
     graph: Graph  # of the layers before it
     classes: list[str]  # in the order of the outputs

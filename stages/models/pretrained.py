@@ -19,7 +19,7 @@ class Pretrained:
     """weights/MODEL.safetensors: every layer of a network but the last."""
 
     model: str  # its key under models in params.yaml
-    network: str  # its name, see Model.network
+    network: str  # its name in files, see network_of in stages/networks/settings.py
     last_layer: str  # the name that its library gives to the layer that is left out, such as classifier.1
     width: int  # D, of an embedding
     crop: int  # the side of the images that its graph is of

@@ -33,7 +33,7 @@ def build(network: str, crop: int | None = None) -> nn.Module:
     """The network with random weights, and as many classes as it was published with.
 
     Args:
-        network: its name, as Model.network has it.
+        network: its name, as network_of in settings.py gives it.
         crop: the side of its images, for those that take one size only: else timm's are of their usual one.
 
     Raises:

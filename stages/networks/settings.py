@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -34,11 +35,6 @@ class Model(Strict):
     mean: Channels
     std: Spreads
 
-    @property
-    def network(self) -> str:
-        """The name that the network has in files: torchvision's name, or OF_TIMM and timm's."""
-        return f"{OF_TIMM if self.source == 'timm' else ''}{self.name}"
-
     @field_validator("name")
     @classmethod
     def _is_known(cls, name: str, others: ValidationInfo) -> str:
@@ -55,17 +51,28 @@ class Model(Strict):
         return self
 
 
+def network_of(model: Model) -> str:
+    """The name that its network has in files: torchvision's name, or OF_TIMM and timm's."""
+    return f"{OF_TIMM if model.source == 'timm' else ''}{model.name}"
+
+
 def check_known(source: Source, name: str) -> None:
     """Raises ValueError where the library has no such network; of timm's, only the architecture is looked at."""
     architecture = name.partition(".")[0] if source == "timm" else name
-    if architecture not in (known := names_of(source)):
-        kind = "classification network" if source == "torchvision" else "network"
-        raise ValueError(f"no {kind} of {source}{did_you_mean(architecture, known)}; received {name!r}")
+    if any(architecture in names for names in _names_by_file(source, likely=architecture)):
+        return
+    kind = "classification network" if source == "torchvision" else "network"
+    raise ValueError(f"no {kind} of {source}{did_you_mean(architecture, names_of(source))}; received {name!r}")
 
 
 def names_of(source: Source) -> list[str]:
+    return sorted(name for names in _names_by_file(source) for name in names)
+
+
+def _names_by_file(source: Source, likely: str = "") -> Iterator[list[str]]:
+    """The names of its networks, out of its files, those first whose own name is in the `likely` one."""
     spec = importlib.util.find_spec(source)
     if spec is None or spec.origin is None:
         raise ProjectError(f"{source} is not installed: run make env")
-    sources = (Path(spec.origin).parent / "models").glob("*.py")
-    return sorted(name for file in sources for name in NETWORKS[source].findall(file.read_text(encoding="utf-8")))
+    files = sorted((Path(spec.origin).parent / "models").glob("*.py"), key=lambda file: file.stem not in likely)
+    return (NETWORKS[source].findall(file.read_text(encoding="utf-8")) for file in files)
