@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from stages.ground.errors import ProjectError
-from stages.networks.network import strided_depthwise_in_float32
+from stages.networks.network import slow_depthwise_in_float32
 from stages.training.compute import Compute, choose_compute, choose_device, computes_bfloat16, slowdown_of_bfloat16
 from stages.training.distributed import Team
 from tests.conftest import PROJECT
@@ -86,7 +86,7 @@ def test_the_slowdown_is_measured_and_leaves_no_trace() -> None:
 
     strided = nn.Conv2d(8, 8, 3, stride=2, groups=8)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), Slow(), nn.BatchNorm2d(8), strided, nn.Flatten(), nn.Dropout()).eval()
-    strided_depthwise_in_float32(network)
+    slow_depthwise_in_float32(network)
     before, generator = copy.deepcopy(network.state_dict()), torch.get_rng_state()
     assert slowdown_of_bfloat16(network, 8, Compute(torch.device("cpu"), "bfloat16")) > 2
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -142,14 +142,16 @@ def set_last_layer(network: nn.Module, layer: nn.Module) -> nn.Module:
     return network
 
 
-def strided_depthwise_in_float32(network: nn.Module) -> None:
-    """Compute the convolutions of `network` that are both strided and depthwise in float32, also under autocast.
+def slow_depthwise_in_float32(network: nn.Module) -> None:
+    """Compute the depthwise convolutions of `network` that are strided, or larger than 3 pixels, in float32, also under
+    autocast.
 
-    On processors, oneDNN's bfloat16 gradient of these takes six times as long as that in float32: in mobilenet_v2,
-    where they are four of 52 convolutions, nearly half of all the time (docs/benchmark.md).
+    On processors, oneDNN's bfloat16 gradient of these takes up to twelve times as long as that in float32: in
+    mobilenet_v2, where they are four of 52 convolutions, nearly half of all the time (docs/benchmark.md).
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and max(module.stride) > 1:
+        depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+        if depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
             module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
 
 

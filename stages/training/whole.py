@@ -32,7 +32,7 @@ from stages.networks.network import (
     load_pretrained,
     new_last_layer,
     set_last_layer,
-    strided_depthwise_in_float32,
+    slow_depthwise_in_float32,
     takes_one_size,
     tensors_of,
 )
@@ -248,7 +248,7 @@ def with_last_layer(pretrained: Pretrained, head: Head, compute: Compute) -> nn.
     set_last_layer(network, new_last_layer(head.weight, head.bias))
     network.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compute.device.type == "cpu":
-        strided_depthwise_in_float32(network)
+        slow_depthwise_in_float32(network)
     return network
 
 
