@@ -237,6 +237,14 @@ def test_workers_have_the_code_alone_and_stand_in_the_folder(
 
 
 @needs_ray
+def test_auto_is_the_cluster_that_the_environment_names(
+    in_folder: Path, on_ray: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", on_ray.address)
+    assert list(results(lambda number: -number, [(3,)], on_ray.model_copy(update={"address": "auto"}))) == [(0, -3)]
+
+
+@needs_ray
 def test_errors_are_raised_at_once_and_name_the_node(in_folder: Path, runs: Path, on_ray: Runtime) -> None:
     def broken(number):
         from stages.pictures.picture import UnusableError
