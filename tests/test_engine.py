@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -211,6 +212,12 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.delitem(sys.modules, "stages.engine.on_ray", raising=False)
     with pytest.raises(ProjectError, match=r"runtime.engine: ray needs .* make env EXTRAS=ray"):
         list(results(sizes, [], Runtime(engine="ray")))
+
+
+def test_ray_has_one_version() -> None:
+    project = Path(__file__).parents[1]
+    [pinned] = tomllib.loads((project / "pyproject.toml").read_text())["project"]["optional-dependencies"]["ray"]
+    assert f"EXTRAS:ray={pinned})" in (project / "Makefile").read_text()
 
 
 def test_without_it_no_stage_imports_ray() -> None:

@@ -21,8 +21,7 @@ try:
     import ray
 except ImportError as error:
     raise ProjectError(
-        f"{PARAMS_FILE}: runtime.engine: ray needs a package that is not installed: make env EXTRAS=ray, or"
-        " pip install '.[ray]'"
+        f"{PARAMS_FILE}: runtime.engine: ray needs a package that is not installed: make env EXTRAS=ray"
     ) from error
 
 PROJECT = Path(__file__).parents[2]
