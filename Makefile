@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: .venv/installed  ## build the environment in .venv from requirements.lock
+env: .venv/installed  ## build the environment in .venv from requirements.lock (EXTRAS=ray: and Ray, for several machines)
+	$(if $(EXTRAS),@.venv/bin/python -m pip install --quiet --constraint requirements.lock $(EXTRAS:ray=ray==2.60.0))
 
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'

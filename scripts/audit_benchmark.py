@@ -24,7 +24,7 @@ from scripts.measuring.audited_pictures import FOREIGN, OF_EACH, copies_table, f
 from scripts.measuring.comparison import machine
 from scripts.measuring.planted import Table
 from scripts.results import between_marks, markdown
-from stages.audit import Pictures, audited
+from stages.audit import Pictures, audited, looks_in_parts
 from stages.ground import paths
 from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
@@ -112,7 +112,9 @@ def timed(images: int) -> str:
         pictures = Pictures(files, ["train"] * images, names, labels, embeddings.astype(np.float32), numbers)
         before = memory()
         begin = time.perf_counter()
-        audited(pictures, Path(made), None, "crop", Runtime(**load_runtime().model_dump() | {"progress": False}))
+        runtime = Runtime(**load_runtime().model_dump() | {"progress": False})
+        with looks_in_parts("audit-drawn", [Path(made) / file for file in files], None, runtime) as looks:
+            audited(pictures, looks, "crop", runtime)
         return f"{time.perf_counter() - begin} {before} {memory()}"
 
 

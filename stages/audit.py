@@ -15,13 +15,17 @@ Out: tables/MODEL/DATASET/audit/: audit.tsv, and of the first of each kind NUMBE
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel
 
+from stages.engine.parts import Columns, in_parts
 from stages.faults.copies import Copies, find_copies, joined
 from stages.faults.labels import suspect_labels
 from stages.faults.looks import Look, look_at
@@ -33,7 +37,7 @@ from stages.ground.files import read_json, write_json, write_table, written_whol
 from stages.ground.params import Fit, load_entry
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.features import Features
-from stages.pictures.picture import Values, decoders, of_each, open_picture
+from stages.pictures.picture import Values, decoders, of_each, open_picture, progress_bar
 from stages.preprocessing.inputs import values_of
 
 KINDS = {  # of findings, the most telling first
@@ -52,6 +56,7 @@ LONG = 0.5  # the share that the middle square shows
 SHOWN = 20  # pictures of each kind
 ALIKE = "different pictures of this set are too much alike"
 THUMBNAIL = 120  # pixels of the longer side, at most
+PART = 1024  # pictures; what is lost at a kill are seconds of a processor
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,16 @@ class Finding:
 
 def main(model: str, dataset: str) -> None:
     pictures, folder = Pictures.of(Features.read(paths.features(model, dataset))), paths.images(dataset)
-    values = values_of(dataset)
+    values, runtime = values_of(dataset), load_runtime()
     fit = load_entry("models", _Fit, model).fit
-    findings, shortcuts, notes = audited(pictures, folder, values, fit, load_runtime())
-    with written_whole(paths.audit(model, dataset)) as part:
-        part.mkdir()
-        write_table(part / "audit.tsv", rows(findings), ("number", *Finding.__dataclass_fields__))
-        write_thumbnails(part, findings, folder, values)
-    write_json(paths.audit_metrics(model, dataset), counts(findings, shortcuts) | corrections(dataset))
+    files = [folder / file for file in pictures.files]
+    with looks_in_parts(f"audit-{model}-{dataset}", files, values, runtime) as looks:
+        findings, shortcuts, notes = audited(pictures, looks, fit, runtime)
+        with written_whole(paths.audit(model, dataset)) as part:
+            part.mkdir()
+            write_table(part / "audit.tsv", rows(findings), ("number", *Finding.__dataclass_fields__))
+            write_thumbnails(part, findings, folder, values)
+        write_json(paths.audit_metrics(model, dataset), counts(findings, shortcuts) | corrections(dataset))
     print("\n".join([f"{model} {dataset}: {len(pictures.files)} images", *notes, *lines(findings, shortcuts)]))
 
 
@@ -117,11 +124,41 @@ class _Fit(BaseModel):
     fit: Fit
 
 
+@contextmanager
+def looks_in_parts(job: str, files: list[Path], values: Values | None, runtime: Runtime) -> Iterator[list[Look]]:
+    """In the files' order; see in_parts."""
+    at_once = len(files) <= PART
+    do = partial(looks_of, values=values, runtime=runtime.model_copy(update={"progress": runtime.progress and at_once}))
+    given = None if values is None else asdict(values)
+    with (
+        progress_bar(len(files), runtime.progress and not at_once) as bar,
+        in_parts(job, do, files, PART, given, runtime, bar.update) as parts,
+    ):
+        yield [look for columns in parts for look in from_columns(columns)]
+
+
+def looks_of(files: Sequence[Path], values: Values | None, runtime: Runtime) -> Columns:
+    looks = of_each(files, lambda path: look_at(path, values), runtime)
+    return {field.name: np.array([getattr(look, field.name) for look in looks]) for field in fields(Look)}
+
+
+def from_columns(columns: Columns) -> Iterator[Look]:
+    """The looks whose fields these are."""
+    for row in zip(*(plain(columns[field.name]) for field in fields(Look)), strict=True):
+        yield Look(*row)
+
+
+def plain(column: np.ndarray) -> Sequence[Any]:
+    """Numbers, words and tuples as Python's; pictures stay arrays."""
+    if column.ndim == 3:
+        return list(column)
+    return [tuple(of) for of in column.tolist()] if column.ndim == 2 else column.tolist()
+
+
 def audited(
-    pictures: Pictures, folder: Path, values: Values | None, fit: Fit, runtime: Runtime
+    pictures: Pictures, looks: Sequence[Look], fit: Fit, runtime: Runtime
 ) -> tuple[list[Finding], list[Shortcut], list[str]]:
-    """What there is to look at, by kind, the surest first, and what cannot be told; `folder` is that of the files."""
-    looks = of_each([folder / file for file in pictures.files], lambda path: look_at(path, values), runtime)
+    """What there is to look at, by kind, the surest first, and what cannot be told; `looks` are of the pictures."""
     greys = np.stack([look.grey for look in looks])
     copies = find_copies(greys, pictures.embeddings, pictures.labels, runtime.workers)
     groups = joined(copies.pairs, pictures.groups)

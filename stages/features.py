@@ -11,8 +11,13 @@ Out: features/MODEL/DATASET.safetensors: of train, val and, where there are any,
      which the train images vary most, and the share of the variance that each axis shows
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import numpy as np
 
+from stages.engine.parts import Columns, in_parts, stacked
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import ProjectError
@@ -21,35 +26,68 @@ from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone
 from stages.models.features import Embedded, Features
 from stages.models.pretrained import Pretrained
+from stages.pictures.picture import progress_bar
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
 from stages.preprocessing.squares import read_squares
 from stages.statistics.projection import Projection
 
+PART = 1024  # pictures; what is lost at a kill are seconds of a processor
+
+
+@dataclass
+class Embedder:
+    """A network that gives embeddings; each process that has a copy makes its own session, once."""
+
+    pretrained: Pretrained
+    preprocessing: Preprocessing
+    runtime: Runtime
+    progress: bool
+    _backbone: Backbone | None = field(default=None, init=False)
+
+    def __call__(self, files: Sequence[Path]) -> Columns:
+        """embeddings: (N, D) float32. Pictures are read once and not kept."""
+        backbone = self._backbone = self._backbone or self._opened()
+        batches = read_squares(files, self.preprocessing, BATCH, self.runtime.workers, self.progress)
+        parts = [backbone.embeddings(to_input(squares, self.preprocessing)) for squares in batches]
+        return {"embeddings": np.concatenate(parts)}
+
+    def _opened(self) -> Backbone:
+        threads = self.runtime.workers if self.runtime.engine == "ray" else 0
+        try:
+            return Backbone(self.pretrained.graph, self.pretrained.tensors, self.runtime.device, threads)
+        except ProjectError as error:
+            raise ProjectError(f"{paths.weights(self.pretrained.model)}: {error}; run dvc repro") from error
+
 
 def main(model: str, dataset: str) -> None:
     runtime, preprocessing = load_runtime(), Preprocessing.of(model, dataset)
     pretrained = Pretrained.read(paths.weights(model), model)
-    try:
-        backbone = Backbone(pretrained.graph, pretrained.tensors, runtime.device)
-    except ProjectError as error:
-        raise ProjectError(f"{paths.weights(model)}: {error}; run dvc repro") from error
-    splits, classes, folder = {}, [], paths.images(dataset)
-    for split, listed in list_splits(folder).items():
-        files = [path.relative_to(folder).as_posix() for path in listed.files]
-        embeddings, groups = embed(backbone, listed, preprocessing, runtime), groups_of(dataset, files)
-        splits[split] = Embedded(files, embeddings, listed.labels, groups)
-        classes = listed.classes
-        print(f"{split}: {len(files)} images, {pretrained.width} features each")
-    features = Features(pretrained.identity(preprocessing), classes, splits)
-    features.write(paths.features(model, dataset))
-    write_table(paths.embeddings(model, dataset), projected(features))
+    identity, listed = pretrained.identity(preprocessing), list_splits(paths.images(dataset))
+    pictures = [path for of in listed.values() for path in of.files]
+    at_once = len(pictures) <= PART
+    embedder = Embedder(pretrained, preprocessing, runtime, runtime.progress and at_once)
+    given, job = (identity, runtime.device), f"features-{model}-{dataset}"
+    with (
+        progress_bar(len(pictures), runtime.progress and not at_once) as bar,
+        in_parts(job, embedder, pictures, PART, given, runtime, bar.update) as parts,
+    ):
+        embeddings = stacked((of["embeddings"] for of in parts), len(pictures))
+        features = Features(identity, listed["train"].classes, by_split(dataset, listed, embeddings))
+        for split, of in features.splits.items():
+            print(f"{split}: {len(of.files)} images, {pretrained.width} features each")
+        features.write(paths.features(model, dataset))
+        write_table(paths.embeddings(model, dataset), projected(features))
 
 
-def embed(backbone: Backbone, listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime) -> np.ndarray:
-    """(N, D) float32. Images are read once and not kept."""
-    batches = read_squares(listed.files, preprocessing, BATCH, runtime.workers, runtime.progress)
-    return np.concatenate([backbone.embeddings(to_input(squares, preprocessing)) for squares in batches])
+def by_split(dataset: str, listed: dict[str, LabelledFiles], embeddings: np.ndarray) -> dict[str, Embedded]:
+    """(N, D) of all pictures -> of each split's"""
+    splits, start, folder = {}, 0, paths.images(dataset)
+    for split, of in listed.items():
+        files = [path.relative_to(folder).as_posix() for path in of.files]
+        splits[split] = Embedded(files, embeddings[start : start + len(files)], of.labels, groups_of(dataset, files))
+        start += len(files)
+    return splits
 
 
 def projected(features: Features) -> list[dict[str, object]]:

@@ -10,10 +10,12 @@ Out: study/MODEL/DATASET/trials.tsv: variant, images, split, seed, train_images,
      settings, code
 """
 
+from stages.engine.tasks import results
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.files import append_row
 from stages.ground.params import load_section
+from stages.ground.runtime import load_runtime
 from stages.recipes.variant import Probe, Recipe, Variant
 from stages.study.kept import still_valid
 from stages.study.material import Material
@@ -32,15 +34,20 @@ def main(model: str, dataset: str) -> None:
     missing = [of for of in possible(planned(recipes, study), recipes, material.pool) if of not in have]
     print(f"{model} on {dataset}: {len(kept)} trials are there, {len(missing)} to run", flush=True)
     took: dict[str, float] = {}
-    for done, (draw, name) in enumerate(missing, start=1):
-        trial, took[name] = material.tried(name, recipes[name], draw)
+    runtime, to_run = load_runtime(), dict(enumerate(missing))
+    whole = any(recipes[name].trainable != "head" for _, name in missing)
+    arguments = [(name, recipes[name], draw) for draw, name in missing]
+    for number, (trial, seconds) in results(material.tried, arguments, runtime, gpu=whole):
+        draw, name = to_run.pop(number)
+        took[name] = seconds
         kept.append(trial)
         write_trials(path, kept)
         append_row(paths.seconds(model, dataset), {"variant": name, "seconds": round(took[name], 2)})
         if recipes[name].trainable != "head":
             balanced = "" if trial.balanced_accuracy is None else f", balanced {trial.balanced_accuracy:.4f}"
             print(f"{named(draw)} of {name}: accuracy {trial.accuracy:.4f}{balanced}, {took[name]:.0f} s", end="")
-            print(left(took, [name for _, name in missing[done:]]), flush=True)
+            names = [of for _, of in to_run.values()] if runtime.engine == "local" else []
+            print(left(took, names), flush=True)
     write_trials(path, kept)
     for name in recipes:
         if len(precisions := sorted({of.precision for of in kept if of.variant == name})) > 1:

@@ -102,6 +102,8 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         "image_cache_mib": 4096,
         "progress": True,
         "unpack_limit_gib": 10,
+        "engine": "local",
+        "address": "",
     }
     assert (params.variants["frozen"].select, params.variants["frozen"].augment) == ("last", None)
 
@@ -260,6 +262,12 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
             "runtime.unpack_limit_gib: Input should be greater than 0; received 0",
         ),
         ("runtime", {"workers": 0}, "runtime.workers: Input should be greater than or equal to 1; received 0"),
+        ("runtime", {"engine": "slurm"}, "runtime.engine: Input should be 'local' or 'ray'; received 'slurm'"),
+        (
+            "runtime",
+            {"address": "ray://head:10001"},
+            "runtime.address: expected HOST:PORT of a Ray cluster, auto, or nothing; received 'ray://head:10001'",
+        ),
         (
             "study.variants",
             {"frozen": {"trainable": "head", "solver": "newton"}},

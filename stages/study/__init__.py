@@ -1,4 +1,4 @@
 """Trials of ways of training.
 
-May import all others but datasets, faults, fetching, figures, networks, pictures and search.
+May import all others but datasets, engine, faults, fetching, figures, networks, pictures and search.
 """

@@ -40,6 +40,10 @@ class Material:
         self.features = Features.read(paths.features(self.model, self.dataset))
         self.preprocessing = Preprocessing.of(self.model, self.dataset)
 
+    def __reduce__(self) -> tuple[type["Material"], tuple[str, str]]:
+        """Another process reads it anew: the files are there already, and what trains networks cannot be sent."""
+        return Material, (self.model, self.dataset)
+
     @cached_property
     def _splits(self) -> list[Embedded]:
         return [self.features.splits[split] for split in ("train", "val")]

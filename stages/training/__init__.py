@@ -1,4 +1,4 @@
 """Whole networks, in torch.
 
-May import all others but datasets, faults, fetching, figures, pictures, search and study.
+May import all others but datasets, engine, faults, fetching, figures, pictures, search and study.
 """

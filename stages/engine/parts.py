@@ -1,0 +1,103 @@
+"""A job over many pictures in parts, of which those that are done outlive a kill.
+
+DVC deletes a stage's outputs before it runs the stage, so they lie in the git-ignored scratch folder. The name of each
+follows from all that it depends on: whoever changes a setting, a picture or the code starts afresh. Pictures are told
+by size and time, as DVC itself does: reading all of them would take longer than some jobs.
+"""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from stages.engine.tasks import results
+from stages.ground import paths
+from stages.ground.files import list_files, remove, sha256, written_whole
+from stages.ground.runtime import Runtime
+
+CODE = Path(__file__).parents[1]
+DIGITS = 16
+
+Columns = dict[str, np.ndarray]  # of one length: a row of each for each picture
+
+
+@contextmanager
+def in_parts(
+    job: str,
+    do: Callable[[Sequence[Path]], Columns],
+    pictures: Sequence[Path],
+    size: int,
+    settings: object,
+    runtime: Runtime,
+    done: Callable[[int], object],
+) -> Iterator[Iterator[Columns]]:
+    """Yield what `do` gives of so many pictures after the other, in their order. What is kept is removed at the end.
+
+    What fits one part is done here and not kept.
+
+    Args:
+        job: the stage's cell; no other job has this name.
+        size: pictures of a part.
+        settings: (JSON) all that `do` depends on beside the pictures and the code.
+        done: is told of so many pictures that they are done.
+    """
+    parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    if len(parts) == 1:
+        yield iter([do(pictures)])
+        return
+    folder, given = paths.SCRATCH / "parts" / job, _digest(settings, [sha256(file) for file in list_files(CODE)])
+    files = [folder / f"{_digest(given, [_stamp(of) for of in part])}.npz" for part in parts]
+    missing = [number for number, file in enumerate(files) if not zipfile.is_zipfile(file)]
+    done(sum(map(len, parts)) - sum(len(parts[number]) for number in missing))
+    for which, columns in results(do, [(parts[number],) for number in missing], runtime, gpu=True):
+        with written_whole(files[missing[which]]) as path, path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+        done(len(parts[missing[which]]))
+    yield map(_read, files)
+    remove(folder)
+
+
+def stacked(parts: Iterable[np.ndarray], rows: int) -> np.ndarray:
+    """All rows of all parts: the part itself if it has all, else in a nameless file of work/, of which memory holds
+    what it can."""
+    left = iter(parts)
+    first = next(left)
+    if len(first) == rows:
+        return first
+    whole, filled = _in_a_file((rows, *first.shape[1:]), first.dtype), len(first)
+    whole[:filled] = first
+    for part in left:
+        whole[filled : filled + len(part)] = part
+        filled += len(part)
+    return whole
+
+
+def _in_a_file(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    size = math.prod(shape) * dtype.itemsize
+    paths.SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=paths.SCRATCH) as file:
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would be a crash later
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _read(file: Path) -> Columns:
+    with np.load(file) as columns:
+        return dict(columns)
+
+
+def _stamp(picture: Path) -> tuple[str, int, int]:
+    found = picture.stat()
+    return picture.as_posix(), found.st_size, found.st_mtime_ns
+
+
+def _digest(*of: object) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:DIGITS]
