@@ -848,7 +848,8 @@ CASES: dict[str, Case] = {
 
 @pytest.fixture
 def project(in_folder: Path) -> Path:
-    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copyfile(PROJECT / name, name)
     return in_folder
 
 
