@@ -47,7 +47,7 @@ def test_settings_that_have_run_run_no_more_here_or_where_the_cache_goes(project
     sharing.run("dvc", "checkout", "-q")
     pulling.run("dvc", "remote", "add", "--local", "--default", "store", str(store))
     pulling.run("dvc", "pull", "-q", "--run-cache")
-    for clone in (sharing, pulling):
+    for clone, options in ((sharing, []), (pulling, ["--pull"])):
         clone.edit_params(learning_rate(0.05))
-        assert clone.repro("--pull", TARGET) == []
+        assert clone.repro(*options, TARGET) == []
         assert results(clone) == after
