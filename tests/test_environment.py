@@ -41,10 +41,10 @@ def wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
 def index(tmp_path: Path, server: Callable[[Path], str]) -> str:
     """The address of one that stands in for PyPI, whose torch needs CUDA, in pypi/; and of another, in cpu/."""
     for name, version in (("torch", "2.14.1"), ("torchvision", "0.29.1")):
-        wheel(tmp_path / "index/pypi", name, version, needs="nvidia-cuda")
+        wheel(tmp_path / "index/pypi", name, version, needs="cuda")
         wheel(tmp_path / "index/cpu", name, f"{version}+cpu")
     wheel(tmp_path / "index/pypi", "other", "1.0")
-    wheel(tmp_path / "index/pypi", "nvidia-cuda", "13.0")
+    wheel(tmp_path / "index/pypi", "cuda", "13.0")
     return server(tmp_path / "index")
 
 
@@ -90,7 +90,7 @@ def test_cpu_takes_torch_from_a_folder_of_wheels(tmp_path: Path, index: str) -> 
 
 def test_without_it_torch_comes_with_cuda(tmp_path: Path, index: str) -> None:
     status, said, installed = make_env(tmp_path, index, "CPU=0")
-    assert (status, installed) == (0, ["nvidia-cuda-13.0", "other-1.0", "torch-2.14.1", "torchvision-0.29.1"]), said
+    assert (status, installed) == (0, ["cuda-13.0", "other-1.0", "torch-2.14.1", "torchvision-0.29.1"]), said
 
 
 def test_an_index_out_of_reach_is_said_and_nothing_with_cuda_is_taken(tmp_path: Path, index: str) -> None:
