@@ -1,5 +1,8 @@
 # Each target sets up what it needs. Nothing outside this folder is changed.
 PYTHON ?= python3
+CPU_FROM ?= --index-url https://download.pytorch.org/whl/cpu
+NO_CPU_BUILD = make: torch's CPU build is not to be had there: fetch its wheels elsewhere, and name their folder: \
+  make env CPU=1 CPU_FROM='--no-index --find-links FOLDER'
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none test check format readme lock clean
@@ -8,12 +11,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: .venv/installed  ## build the environment in .venv from requirements.lock (EXTRAS=ray: and Ray, for several machines)
+env: .venv/installed  ## build the environment in .venv from requirements.lock (CPU=1: torch without CUDA's 4 GB; EXTRAS=ray: Ray, too)
 	$(if $(EXTRAS),@.venv/bin/python -m pip install --quiet --constraint requirements.lock $(EXTRAS:ray=ray==2.60.0))
 
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
+	@$(if $(filter-out 0,$(CPU)),.venv/bin/python -m pip install --quiet --no-deps $(CPU_FROM) \
+	  --constraint requirements.lock torch torchvision || { echo "$(NO_CPU_BUILD)" >&2; exit 1; })
 	.venv/bin/python -m pip install --quiet --requirement requirements.lock
 	touch $@
 

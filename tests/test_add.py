@@ -29,8 +29,9 @@ drawn = 0
 
 @pytest.fixture
 def project(in_folder: Path) -> Path:
-    """A folder with this project's params.yaml, which the test runs in."""
-    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
+    """A folder with this project's params.yaml and dvc.yaml, which the test runs in."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copyfile(PROJECT / name, name)
     return in_folder
 
 

@@ -713,7 +713,10 @@ CASES: dict[str, Case] = {
     ),
     "long pictures, most of them": Case(
         (CATS_DOGS, *LONG),
-        [f"note: 7 pictures {LOSE_HALF}: .*", pad_at("models.mobilenet_v2.fit, models.efficientnet_lite0.fit, models.resnet18.fit")],
+        [
+            f"note: 7 pictures {LOSE_HALF}: .*",
+            pad_at("models.mobilenet_v2.fit, models.efficientnet_lite0.fit, models.resnet18.fit"),
+        ],
         TWO,
     ),
     "long pictures, which some networks see whole": Case(
@@ -848,7 +851,8 @@ CASES: dict[str, Case] = {
 
 @pytest.fixture
 def project(in_folder: Path) -> Path:
-    shutil.copyfile(PROJECT / "params.yaml", "params.yaml")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copyfile(PROJECT / name, name)
     return in_folder
 
 

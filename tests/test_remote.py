@@ -36,9 +36,9 @@ def test_a_fresh_clone_pulls_everything_and_runs_nothing(project: Project, tmp_p
 
     draw_split(tmp_path / "photos", 5, first=50)
     said = project.run("python", "-m", "scripts.add", "mine", str(tmp_path / "photos"))
-    assert "git add params.yaml data/raw/mine.dvc   # dvc add data/raw/mine is done" in said
+    assert "git add params.yaml dvc.yaml data/raw/mine.dvc   # dvc add data/raw/mine is done" in said
     seen_by_git = project.run("git", "status", "--porcelain", "--untracked-files=all").splitlines()
-    assert sorted(line.split()[1] for line in seen_by_git) == ["data/raw/mine.dvc", "params.yaml"]
+    assert sorted(line.split()[1] for line in seen_by_git) == ["data/raw/mine.dvc", "dvc.yaml", "params.yaml"]
     assert project.repro("arrange@mine") == ["arrange@mine"]
     project.commit()
     project.run("dvc", "push", "-q")

@@ -256,8 +256,9 @@ def test_make_repro_has_nothing_to_do_after_a_whole_run(project: Project) -> Non
 
 
 def test_make_repro_runs_stages_that_were_added(project: Project) -> None:
-    with (project.folder / "dvc.yaml").open("a") as file:
-        file.write("  mine:\n    cmd: echo mine > metrics/mine.txt\n    metrics:\n      - metrics/mine.txt\n")
+    graph = project.folder / "dvc.yaml"
+    mine = "  mine:\n    cmd: echo mine > metrics/mine.txt\n    metrics:\n      - metrics/mine.txt\n"
+    graph.write_text(graph.read_text().replace("\nstages:\n", f"\nstages:\n{mine}"))
     project.run("python", "-m", "scripts.repro")
     assert (project.folder / "metrics/mine.txt").read_text() == "mine\n"
 

@@ -1,9 +1,10 @@
-"""Puts an entry into params.yaml, whose comments and layout are its users'."""
+"""Puts an entry into params.yaml, whose comments and layout are its users', and its models into dvc.yaml."""
 
 from collections.abc import Sequence
 
 import yaml
 
+from scripts.adding.artifacts import write_artifacts
 from stages.ground.errors import ProjectError
 from stages.ground.files import written_whole
 from stages.ground.params import PARAMS_FILE
@@ -13,15 +14,17 @@ MATRICES = ("downloads", "datasets")  # sections that dvc.yaml runs over, and th
 
 
 def add_entry(section: str, lines: Sequence[str]) -> None:
-    """Write `lines` as the last entry of `section`, such as `datasets`; every other byte of the file stays.
+    """Write `lines` as the last entry of `section`, such as `datasets`; every other byte of the file stays. The models
+    that follow from it get their names in dvc.yaml.
 
     Raises:
-        ProjectError: what would come out is no valid params.yaml; the file is left as it was.
+        ProjectError: what would come out is no valid params.yaml, or two models would have one name; both files are
+            left as they were.
     """
     text = PARAMS_FILE.read_bytes().decode()
     with written_whole(PARAMS_FILE) as part:
         part.write_bytes(with_entry(text, section, lines).encode())
-        load_params(part)
+        write_artifacts(load_params(part))
 
 
 def with_entry(text: str, section: str, lines: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from scripts.adding.artifacts import DVC_FILE
 from scripts.adding.entry import add_entry
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
@@ -195,7 +196,7 @@ def next_commands(name: str, versioned: bool, models: list[str]) -> list[str]:
     raw = paths.raw(name)
     if versioned:
         groups = f" {groups_file(name)}" if groups_file(name).is_file() else ""
-        files = f"{PARAMS_FILE} {dvc_file(raw)}{groups}"
+        files = f"{PARAMS_FILE} {DVC_FILE} {dvc_file(raw)}{groups}"
         first = f"git add {files}   # dvc add {raw} is done: DVC keeps the images, Git their version"
     else:
         first = f"dvc add {raw}   # in a project with Git: DVC keeps the images, Git their version"
