@@ -4,6 +4,9 @@ In:  variants.VARIANT, seed, precision, false_alarms, what models.MODEL says of 
      weights/MODEL.safetensors, and features/MODEL/DATASET.safetensors (trainable: head) or data/DATASET/ (others)
 Out: models/MODEL/DATASET/VARIANT.safetensors, the finished network (see stages/models/model_file.py)
      plots/MODEL/DATASET/VARIANT/history.tsv: epoch, split, loss, accuracy, lr
+
+More than the last layer is also trained by several processes, on one machine or many, each of which is started so, with
+RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment: docs/scale.md.
 """
 
 from stages.ground import paths
@@ -11,6 +14,7 @@ from stages.ground.cli import importing_torch, run
 from stages.ground.errors import ProjectError
 from stages.ground.params import Seed, load_section
 from stages.ground.seeds import derived_rng
+from stages.ground.surroundings import is_first
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.heads.novelty import novelty_of
@@ -26,6 +30,9 @@ from stages.statistics.novelty import kept_images
 def main(model: str, dataset: str, variant: str) -> None:
     recipe = load_recipe(variant)
     if isinstance(recipe, Probe) or recipe.trainable == "head":
+        if not is_first():
+            print(f"{variant} trains the last layer alone, which RANK 0 does: there is nothing to do here")
+            return
         train_head(recipe, (model, dataset, variant))
     else:
         with importing_torch():
@@ -56,4 +63,4 @@ def train_head(recipe: Variant | Probe, cell: Cell) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, by_several=True)

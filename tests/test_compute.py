@@ -112,9 +112,10 @@ def test_auto_takes_the_fastest_device_there_is_and_a_missing_one_is_refused(mon
 def test_more_devices_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert choose_compute("cuda", "float32", Team(0, 2)).team.size == 2
-    with pytest.raises(ProjectError, match=r"runtime\.devices is 3; this machine has 2 of cuda"):
-        choose_compute("cuda", "float32", Team(0, 3))
+    assert choose_compute("cuda", "float32", Team(0, 2, 2)).team.size == 2
+    with pytest.raises(ProjectError, match=r"devices \(or LOCAL_WORLD_SIZE\) is 3; this machine has 2 of cuda"):
+        choose_compute("cuda", "float32", Team(0, 3, 3))
+    assert choose_compute("cuda", "float32", Team(0, 4, 2)).team.size == 4  # two on each of two machines
     assert choose_compute("cpu", "float32", Team(0, 3)).team.size == 3
 
 

@@ -234,7 +234,7 @@ def test_a_network_that_takes_one_size_of_images_trains_on_no_smaller_crops(
 def test_memory_for_images_is_shared_by_train_and_val(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(whole, "read_images", lambda listed, look, runtime, *_: asked.append(runtime.image_cache_mib))
-    whole.read_splits(*splits(), LOOK, None, 0, Runtime(), Team(0, 2))
+    whole.read_splits(*splits(), LOOK, None, 0, Runtime(), Team(0, 2, 2))
     assert asked == [4096 // 2 * 16 // 26, 4096 // 2 * 10 // 26]
 
 

@@ -7,8 +7,8 @@ starts afresh. Nothing of a generator's state is kept: randomness follows from (
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,16 @@ class Checkpoint:
     """The scratch file of one training run."""
 
     path: Path
+    parts: Mapping[str, str] = field(default_factory=dict)  # of what the result depends on: digests
 
     @classmethod
     def of(cls, folder: Path, stage: str, settings: object, inputs: Iterable[Path]) -> "Checkpoint":
         """The checkpoint of `stage` with these settings (JSON) and these input files and folders, by content."""
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for path in (file for given in inputs for file in list_files(given)):
-            digest.update(f"{path.as_posix()} {sha256(path)}\n".encode())
-        return cls(folder / f"{stage}-{digest.hexdigest()[:16]}.pt")
+        parts = {"params.yaml": json.dumps(settings, sort_keys=True)}
+        for given in inputs:
+            parts[given.as_posix()] = "".join(f"{path.as_posix()} {sha256(path)}\n" for path in list_files(given))
+        digests = {name: _digest(of) for name, of in parts.items()}
+        return cls(folder / f"{stage}-{_digest(json.dumps(digests))}.pt", digests)
 
     def load(self) -> State | None:
         """What was saved last, or None. A damaged file counts as none: training then starts afresh."""
@@ -49,3 +51,7 @@ class Checkpoint:
         stage = self.path.stem.rpartition("-")[0]
         for path in self.path.parent.glob(f"{stage}-*.pt"):
             path.unlink(missing_ok=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -35,10 +35,11 @@ def choose_compute(device: str, precision: str, team: Team = ALONE) -> Compute:
     chosen = Compute(choose_device(device), precision, team)
     if precision == "auto":
         chosen = replace(chosen, precision="bfloat16" if computes_bfloat16(chosen.device) else "float32")
-    most = {"cuda": torch.cuda.device_count(), "mps": 1}.get(chosen.device.type, team.size)
-    if team.size > most:
+    if chosen.device.type == "mps" and team.size > 1:
+        raise ProjectError("params.yaml: runtime.device: mps trains in one process alone; set cpu for several")
+    if chosen.device.type == "cuda" and team.local_size > (there := torch.cuda.device_count()):
         raise ProjectError(
-            f"params.yaml: runtime.devices is {team.size}; this machine has {most} of {chosen.device.type}"
+            f"params.yaml: runtime.devices (or LOCAL_WORLD_SIZE) is {team.local_size}; this machine has {there} of cuda"
         )
     return chosen
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from stages.ground.errors import DivergedError
+from stages.ground.errors import DivergedError, ProjectError
 from stages.networks.blocks import to_training
 from stages.networks.network import last_layer
 from stages.recipes.variant import Report, Row, Variant
@@ -22,6 +22,7 @@ from stages.training.checkpoint import Checkpoint
 from stages.training.compute import Compute
 from stages.training.examples import Images
 from stages.training.seeds import seed_torch
+from stages.training.together import together
 
 
 def fit(
@@ -48,14 +49,21 @@ def fit(
 
     Raises:
         DivergedError: the loss is no longer finite.
+        ProjectError: some batch has no share for each of several processes.
     """
+    smallest = len(train.labels) // recipe.steps(len(train.labels))
+    if smallest < compute.team.size:
+        raise ProjectError(
+            f"params.yaml: batch_size {recipe.batch_size} makes batches of {smallest} of {len(train.labels)} images,"
+            f" too few for {compute.team.size} processes; try a larger number"
+        )
     optimizer = new_optimizer(network, recipe)
     stepped, examples = shortened(network, train, compute)
     joined, first = compute.team.joined(stepped), compute.team.rank == 0
     history = list(before)
     start = copy.deepcopy(network.state_dict()) if recipe.blend else {}
     best_accuracy, best_state = -1.0, None
-    if checkpoint and (saved := checkpoint.load()):
+    if checkpoint and (saved := compute.team.from_first(checkpoint.load)):
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         history, best_accuracy, best_state = saved["history"], saved["best_accuracy"], saved["best_state"]
@@ -145,15 +153,16 @@ def train_epoch(
         for module in network.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
-    rank, count = compute.team.rank, len(images.labels)
+    count = len(images.labels)
     weights = torch.from_numpy(class_weights(recipe.class_weights, images.labels)).to(compute.device)
-    seed_torch(seed, epoch, *([rank] if rank else []))  # dropout, which is to differ within a batch
+    seed_torch(seed, epoch)  # dropout
     loss_sum, correct = 0.0, 0
     for step, batch in enumerate(recipe.batches(count, seed, epoch), start=1):
         share = compute.team.share(batch)
         labels = torch.from_numpy(images.labels[share]).to(compute.device)
-        with compute.autocast():
-            logits = network(images.augmented(share, compute.device, epoch))
+        inputs = images.augmented(share, compute.device, epoch)
+        with compute.autocast(), together(compute.team, len(batch)):
+            logits = network(inputs)
         loss = F.cross_entropy(logits, labels, weights, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
             lr = optimizer.param_groups[-1]["lr"]

@@ -14,7 +14,6 @@ from stages.preprocessing.inputs import Preprocessing
 from stages.preprocessing.splits import LabelledFiles
 from stages.recipes.variant import Report, Variant
 from stages.training.compute import Compute, choose_compute
-from stages.training.distributed import ALONE
 from stages.training.examples import Images, read_images
 from stages.training.whole import Validation, augmentation, check_batches, trained
 
@@ -43,7 +42,7 @@ class Networks:
         """Raises ProjectError where the network cannot be trained so on the images numbered `train`."""
         augment = augmentation(recipe, self.pretrained.network)
         learnt = replace(self.images.part(train[:1]), augment=augment, labels=self.images.labels[train])
-        check_batches(recipe, learnt, self.pretrained, name, ALONE)
+        check_batches(recipe, learnt, self.pretrained, name)
 
     def logits(
         self,
@@ -61,7 +60,7 @@ class Networks:
         augment = augmentation(recipe, self.pretrained.network)
         learnt, held_out = replace(self.images.part(train), augment=augment, seed=seed), self.images.part(val)
         embeddings = self.embeddings.part(train) if recipe.start != "random" else None
-        check_batches(recipe, learnt, self.pretrained, name, ALONE)
+        check_batches(recipe, learnt, self.pretrained, name)
         network, _ = trained(
             recipe,
             learnt,

@@ -17,6 +17,7 @@ from stages.ground.files import write_table
 from stages.ground.params import Precision, Seed, load_section
 from stages.ground.runtime import Runtime, load_runtime
 from stages.ground.seeds import derived_rng
+from stages.ground.surroundings import surroundings
 from stages.heads.fit import start_layer, start_rows
 from stages.heads.linear import Embeddings, Head
 from stages.heads.novelty import novelty_of
@@ -46,7 +47,7 @@ from stages.statistics.scores import cross_entropy
 from stages.statistics.selection import simplest
 from stages.training.checkpoint import Checkpoint
 from stages.training.compute import Compute, choose_compute, computes_bfloat16, slowdown_of_bfloat16
-from stages.training.distributed import ALONE, Team, launch
+from stages.training.distributed import ALONE, Team, join, launch
 from stages.training.examples import Images, read_images
 from stages.training.fit import blend, fit
 
@@ -56,17 +57,26 @@ VAL_BATCH = 32  # images that are normalized at once
 
 
 def train_whole(recipe: Variant, cell: Cell) -> None:
-    """Write the trained model and its history, from runtime.devices processes."""
-    devices = load_runtime().devices
-    if devices == 1:
-        train_in(ALONE, *cell)
-        return
-    if recipe.batch_size < devices:
+    """Write the trained model and its history, from runtime.devices processes, or as one of those that the surroundings
+    tell of."""
+    devices, around = load_runtime().devices, surroundings()
+    size, named = (around.size, "WORLD_SIZE") if around else (devices, "runtime.devices")
+    if around and devices > 1:
         raise ProjectError(
-            f"params.yaml: variants.{cell[2]}.batch_size ({recipe.batch_size}) is less than runtime.devices"
-            f" ({devices}), each of which needs a share of every batch"
+            f"params.yaml: runtime.devices is {devices}, and WORLD_SIZE in the environment {size}: either starts the"
+            " processes, not both; set runtime.devices to 1"
         )
-    launch(devices, train_in, *cell)
+    if recipe.batch_size < size:
+        raise ProjectError(
+            f"params.yaml: variants.{cell[2]}.batch_size ({recipe.batch_size}) is less than {named} ({size}): each"
+            " process needs a share of every batch"
+        )
+    if around:
+        join(around, train_in, *cell)
+    elif devices > 1:
+        launch(devices, train_in, *cell)
+    else:
+        train_in(ALONE, *cell)
 
 
 def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
@@ -80,12 +90,13 @@ def train_in(team: Team, model: str, dataset: str, variant: str) -> None:
     train_files, val_files = splits["train"], splits["val"]
     check_enough(len(train_files.files), recipe, cell)
     pretrained = Pretrained.read(paths.weights(model), model)
+    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, str(preprocessing)))
+    team.check_alike({"device": compute.device.type, "precision": compute.precision, **checkpoint.parts})
     augment = augmentation(recipe, pretrained.network)
     train, val = read_splits(train_files, val_files, preprocessing, augment, seed, runtime, team)
-    check_batches(recipe, train, pretrained, variant, team)
+    check_batches(recipe, train, pretrained, variant)
     if not team.rank:
         announce(load_pretrained(pretrained), preprocessing.crop, compute, model, recipe)
-    checkpoint = checkpoint_of(cell, recipe, (seed, compute.precision, str(preprocessing)))
     embeddings = kept_embeddings(model, dataset) if recipe.start != "random" else None
     network, history = trained(
         recipe, train, val, pretrained, embeddings, seed, compute, reporter(recipe, cell), checkpoint
@@ -210,16 +221,16 @@ def kept_embeddings(model: str, dataset: str) -> Embeddings:
     return Embeddings.of(Features.read(paths.features(model, dataset)).splits["train"])
 
 
-def check_batches(recipe: Variant, train: Images, pretrained: Pretrained, variant: str, team: Team) -> None:
+def check_batches(recipe: Variant, train: Images, pretrained: Pretrained, variant: str) -> None:
     """Raises ProjectError where the network cannot take the smallest batch of the smallest images, or has no such
     blocks."""
     network, crop = pretrained.network, pretrained.crop
     if recipe.last_blocks:
         check_blocks(network, crop, recipe.last_blocks, f"variants.{variant}.trainable")
     side = train.augment.crop if train.augment and train.augment.crop else crop
-    smallest = len(train.labels) // recipe.steps(len(train.labels)) // team.size
+    smallest = len(train.labels) // recipe.steps(len(train.labels))
     key = f"variants.{variant}.augment.crop" if side < crop else f"models.{pretrained.model}.crop"
-    check_takes(network, max(1, smallest), side, f"{key}, variants.{variant}.batch_size", crop)
+    check_takes(network, smallest, side, f"{key}, variants.{variant}.batch_size", crop)
 
 
 def augmentation(recipe: Variant, network: str) -> Augment | None:
@@ -238,7 +249,7 @@ def read_splits(
     team: Team,
 ) -> tuple[Images, Images]:
     """Train, which `augment` changes, and val. Each process of the team reads all."""
-    share, both = runtime.image_cache_mib // team.size, len(train.files) + len(val.files)
+    share, both = runtime.image_cache_mib // team.local_size, len(train.files) + len(val.files)
     parts = [runtime.model_copy(update={"image_cache_mib": share * len(of.files) // both}) for of in (train, val)]
     return read_images(train, preprocessing, parts[0], augment, seed), read_images(val, preprocessing, parts[1])
 
