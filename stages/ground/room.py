@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from stages.ground import paths
 
 IN_MEMORY = 1 << 27  # bytes
-ROWS = 1 << 14  # that are copied or converted at once
+ROWS = 1 << 12  # that are copied or converted at once
 
 
 def room(shape: tuple[int, ...], dtype: DTypeLike, in_memory: int = IN_MEMORY) -> np.ndarray:

@@ -25,7 +25,7 @@ NEIGHBOURS = 3
 SHRINKAGE = 0.7  # of the covariance, towards the same variance in all directions
 USUAL = 0.95  # the share of held-out train images whose distances are 1 at most, on either scale
 TINY = 1e-9
-CHUNK = 1 << 14  # embeddings that are copied at once
+CHUNK = 1 << 12  # embeddings that are copied at once
 
 
 def kept_images(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
