@@ -7,6 +7,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from scipy.ndimage import uniform_filter1d
 
+from stages.ground.shards import size_of
 from stages.pictures.picture import Values, decoded, opened_file, to_picture
 
 DECODED = 256  # pixels of the shorter side, at least, where the format decodes smaller (JPEG)
@@ -51,7 +52,7 @@ def look_at(path: Path, values: Values | None = None) -> Look:
     shades = np.asarray(square.convert("L"), np.float32) / 255
     return Look(
         size,
-        path.stat().st_size,
+        size_of(path),
         kind,
         quality,
         (*colours.mean((0, 1)).tolist(), *colours.std((0, 1)).tolist()),

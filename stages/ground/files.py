@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.ground.errors import ProjectError
+from stages.ground.shards import open_file
 
 
 @contextmanager
@@ -39,8 +40,8 @@ def remove(path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def list_files(path: Path) -> list[Path]:
