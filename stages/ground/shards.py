@@ -101,15 +101,6 @@ def open_file(path: Path) -> BinaryIO:
     return BytesIO(content)
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of one inside a tar file."""
-    if (found := inside(path)) is None:
-        return path.stat().st_size
-    shard, name = found
-    size: int = _entry(read_index(shard), path, name)[1]
-    return size
-
-
 def _entry(index: Index, path: Path, name: str) -> Any:
     if name not in index.files:
         raise FileNotFoundError(2, "No such file in the tar file's index", str(path))
