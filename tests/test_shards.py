@@ -2,9 +2,15 @@
 
 import io
 import json
+import re
 import shutil
 import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -244,4 +250,70 @@ def test_tar_files_beside_pictures_or_without_val_are_refused(in_folder: Path) -
     shutil.rmtree(paths.raw(NAME) / "train/discs")
     shutil.rmtree(paths.raw(NAME) / "val")
     with pytest.raises(ProjectError, match="data/raw/tars: no tar files of val"):
+        arrange.main(NAME)
+
+
+class _Parts(SimpleHTTPRequestHandler):
+    """Gives parts of files, as servers of large files do."""
+
+    asked: ClassVar[list[str]] = []
+
+    def log_message(self, *_: object) -> None: ...
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        data = Path(self.translate_path(self.path)).read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        self.asked.append(self.headers.get("Range", ""))
+        part = data[int(asked[1]) : int(asked[2]) + 1] if asked else data
+        self.send_response(206 if asked else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(part)))
+        if asked:
+            self.send_header("Content-Range", f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(data)}")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(part)
+
+
+@pytest.fixture
+def address(drawn: Path) -> Iterator[str]:
+    """Of data/raw/tars, which is then gone."""
+    paths.raw(NAME).rename("served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Parts, directory="served")) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_tar_files_that_lie_elsewhere_are_read_by_parts(drawn: Path, address: str) -> None:
+    last = len(list(Path("served/train").glob("*.tar"))) - 1
+    settle(shards={"train": [f"{address}/train/train-{{000000..{last:06}}}.tar"], "val": ["served/val/*.tar"]})
+    arrange.main(NAME)
+    assert not list(paths.images(NAME).rglob("*.tar"))
+    for split, listed in list_splits(paths.images(NAME)).items():
+        for path, same in zip(listed.files, list_splits(drawn)[split].files, strict=True):
+            assert sha256(path) == sha256(same)
+    assert any(of.startswith("bytes=") for of in _Parts.asked)
+
+
+def test_what_is_wrong_with_places_is_one_line(drawn: Path, address: str) -> None:
+    val = ["served/val/*.tar"]
+    for place, said in (
+        (f"{address}/train/none.tar", "none.tar cannot be read: "),
+        ("served/none*.tar", "served/none*.tar: nothing lies there"),
+        ("served/x.zip", "served/x.zip: expected a name that ends in .tar"),
+        ("nowhere://x/a.tar", "nowhere://x/a.tar cannot be read: ValueError: Protocol not known: nowhere"),
+    ):
+        settle(shards={"train": [place], "val": val})
+        with pytest.raises(ProjectError) as error:
+            arrange.main(NAME)
+        assert said in str(error.value)
+    settle(shards={"train": ["served/val/val-000000.tar"] * 2, "val": val})
+    with pytest.raises(ProjectError, match=r"another tar file of train is called val-000000.tar too"):
+        arrange.main(NAME)
+    settle(shards={"train": val})
+    with pytest.raises(ProjectError, match="shards: expected places of train and val"):
         arrange.main(NAME)

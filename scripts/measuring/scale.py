@@ -195,7 +195,7 @@ def model_table(measured: list[Measured]) -> str:
     for stage in STAGES:
         seconds = seconds_of(measured, stage)
         costs = Costs.of(images[:-1], seconds[:-1])
-        errors = (f"{costs(count) / took - 1:+.0%}" for count, took in zip(images, seconds, strict=True))
+        errors = (f"{round(100 * (costs(count) / took - 1)):+d} %" for count, took in zip(images, seconds, strict=True))
         rows.append((stage, f"{costs.fixed:.1f}", f"{1e3 * costs.each:.3f}", *errors))
     return markdown(("stage", "start, s", "an image, ms", *(f"{count:,}" for count in images)), rows)
 
