@@ -1,17 +1,20 @@
 """Arrange a data set's images the way torchvision's ImageFolder reads them.
 
-In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/; data/corrections/DATASET.tsv
-Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test images; values.json (black, white) where some
-     have more than 8 bits; corrections.json where some were corrected: how many, by kind; groups.json ({file: group})
-     where the data set has groups, or copies of pictures
+In:  data/raw/DATASET/ and, if datasets.DATASET names one, a manifest of data/manifests/, or tar files that it names;
+     data/corrections/DATASET.tsv
+Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test images; of tar files SPLIT/NAME.tar, unless
+     they lie elsewhere, and SPLIT/NAME.tar.json, what is in them (stages/ground/shards.py); values.json (black, white)
+     where some have more than 8 bits; corrections.json where some were corrected: how many, by kind; groups.json
+     ({file: group}) where the data set has groups, or copies of pictures
 """
 
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -21,15 +24,18 @@ from stages.datasets.layout import SPLITS, read_layout
 from stages.datasets.manifest import locate
 from stages.datasets.names import alike, class_problem
 from stages.datasets.settings import Dataset
+from stages.datasets.shards import Indexed, indexed, shards_below
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import Problems, ProjectError, some
 from stages.ground.files import sha256, write_json, written_whole
 from stages.ground.params import load_entry
+from stages.ground.places import expanded, open_place
 from stages.ground.runtime import Runtime, load_runtime
+from stages.ground.shards import SUFFIX, write_index
 from stages.pictures.examined import Examined, examine, remarks, shared_values
 from stages.pictures.listing import list_folder
-from stages.pictures.picture import Values, of_each
+from stages.pictures.picture import UnusableError, Values, check_usable, of_each
 from stages.statistics.sampling import numbered, take_groups
 
 EXPECTED = "Expected train/ (val/ and test/ beside it are kept apart), or class folders only, which are split"
@@ -41,6 +47,9 @@ IMBALANCE = 5  # a class with more than so many times the images of another is w
 def main(dataset: str) -> None:
     settings, runtime = load_entry("datasets", Dataset, dataset), load_runtime()
     raw, target = paths.raw(dataset), paths.images(dataset)
+    if shards := places_of_shards(raw, settings):
+        arrange_shards(dataset, shards, settings, runtime)
+        return
     if not raw.is_dir():
         raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
     check_no_links(raw)
@@ -50,18 +59,103 @@ def main(dataset: str) -> None:
     with written_whole(target) as folder:
         examined = copy_pictures(raw, plan, folder, runtime)
         if not settings.allow_duplicates:
-            check_leaks(raw, examined)
+            check_leaks(raw, digests(examined))
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
         groups = with_kept_together(group_names(settings, plan, raw), plan, corrections)
         if corrections.applied:
             write_json(folder / paths.corrected(dataset).name, corrections.counts())
-        if kept_together := groups or copies(examined):
+        if kept_together := groups or copies(digests(examined)):
             write_json(folder / paths.groups(dataset).name, kept_together)
     print("\n".join([summary(dataset, plan), *said, *corrections.lines(), *notes, *remarks(examined, values)]))
     for warning in filter(None, (imbalance(plan), torn_groups(groups))):
         print(warning)
+
+
+def places_of_shards(raw: Path, settings: Dataset) -> dict[str, list[str]]:
+    """{split: places of tar files}, where the images are in such."""
+    if settings.shards:
+        return {split: [of for place in places for of in expanded(place)] for split, places in settings.shards.items()}
+    return shards_below(raw) if raw.is_dir() else {}
+
+
+def arrange_shards(dataset: str, shards: Mapping[str, Sequence[str]], settings: Dataset, runtime: Runtime) -> None:
+    """The same of tar files, which stay as they are; of what lies elsewhere there is an index alone."""
+    raw, target = paths.raw(dataset), paths.images(dataset)
+    if len(read_corrections(dataset)[0]):
+        raise ProjectError(f"{paths.corrections(dataset)}: in tar files nothing is corrected: mend them themselves")
+    contents: dict[str, str] = {}  # by place, as in folders: SPLIT/CLASS/FILE
+    examined: dict[str, Examined] = {}
+    files: dict[str, Path] = {}  # by path below data/DATASET/, where there are groups
+    broken: list[UnusableError] = []
+    left_out: Counter[str] = Counter()
+    with written_whole(target) as folder:
+        for split, place, path in shard_paths(shards, folder):
+            found = kept_shard(place, path, not settings.shards, runtime)
+            write_index(path, found.index)
+            for file, digest in found.digests.items():
+                contents[at := in_folders(split, path.name, file)] = digest
+                if file in found.notable:
+                    examined[at] = found.notable[file]
+            if settings.groups or settings.group_pattern:
+                files |= {f"{split}/{path.name}/{file}": path / file for file in found.digests}
+            broken, left_out = broken + found.broken, left_out + found.left_out
+        check_usable(broken, len(contents) + len(broken))
+        check_classes(raw, contents)
+        if not settings.allow_duplicates:
+            check_leaks(raw, contents)
+        values = Values(*settings.values) if settings.values else shared_values(examined)
+        if values:
+            write_json(folder / paths.values(dataset).name, asdict(values))
+        groups = group_names(settings, files, raw)
+        if kept_together := groups or {of_shards(at): digest for at, digest in copies(contents).items()}:
+            write_json(folder / paths.groups(dataset).name, kept_together)
+    others = some([f"{count} {kind}" for kind, count in left_out.most_common()], most=8)
+    notes = [f"left out: {left_out.total()} members of tar files that are no pictures ({others})"] if left_out else []
+    print("\n".join([summary(dataset, contents), *notes, *remarks(examined, values)]))
+    for warning in filter(None, (imbalance(contents), torn_groups(groups))):
+        print(warning)
+
+
+def shard_paths(shards: Mapping[str, Sequence[str]], folder: Path) -> list[tuple[str, str, Path]]:
+    """Of each tar file its split, where it lies and its path below `folder`.
+
+    Raises:
+        ProjectError: two have one name, or one has another suffix.
+    """
+    found = [(split, place, folder / split / PurePosixPath(place).name) for split in shards for place in shards[split]]
+    counts = Counter(path for *_, path in found)
+    for split, place, path in found:
+        if path.suffix != SUFFIX:
+            raise ProjectError(f"{place}: expected a name that ends in {SUFFIX}")
+        if counts[path] > 1:
+            raise ProjectError(f"{place}: another tar file of {split} is called {path.name} too; rename one")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def kept_shard(place: str, path: Path, copied: bool, runtime: Runtime) -> Indexed:
+    """Looked through, and copied to `path` on the way."""
+    with open_place(place) as file, path.open("wb") if copied else nullcontext() as copy:
+        return indexed(place, file, copy, runtime.workers, notable)
+
+
+def notable(examined: Examined) -> bool:
+    """Whether something may be said of it: of all others their digests are enough, however many there are."""
+    return examined.deep or bool(remarks({"": examined}, None))
+
+
+def in_folders(split: str, shard: str, file: str) -> str:
+    """SPLIT/CLASS/TAR/FILE, of CLASS/FILE in a tar file: where it would be if there were folders."""
+    name, _, rest = file.partition("/")
+    return f"{split}/{name}/{shard}/{rest}"
+
+
+def of_shards(place: str) -> str:
+    """SPLIT/TAR/CLASS/FILE, the path below data/DATASET/, of what in_folders gave."""
+    split, name, shard, rest = place.split("/", 3)
+    return f"{split}/{shard}/{name}/{rest}"
 
 
 def planned(raw: Path, settings: Dataset, corrections: Corrections) -> tuple[dict[str, Path], list[str]]:
@@ -179,9 +273,12 @@ def torn_groups(groups: Mapping[str, str] | None) -> str | None:
     return f"warning: {len(torn)} groups have images in more than one of train, val and test: {some(torn)}"
 
 
-def copies(examined: Mapping[str, Examined]) -> dict[str, str]:
+def digests(examined: Mapping[str, Examined]) -> dict[str, str]:
+    return {place: found.sha256 for place, found in examined.items()}
+
+
+def copies(of: dict[str, str]) -> dict[str, str]:
     """{place: its content} where some have the same, as groups have it: copies are to stay on one side as well."""
-    of = {place: found.sha256 for place, found in examined.items()}
     return of if len(set(of.values())) < len(of) else {}
 
 
@@ -199,7 +296,7 @@ def _lot(seed: int, of: str) -> bytes:
     return hashlib.sha256(f"{seed} {of}".encode()).digest()
 
 
-def check_classes(raw: Path, plan: dict[str, Path]) -> None:
+def check_classes(raw: Path, plan: Collection[str]) -> None:
     """Each split numbers its own classes: were they not the same, a label would mean one thing here, another there."""
     classes: dict[str, set[str]] = {"train": set(), "val": set()}
     for split, name in (place.split("/")[:2] for place in plan):
@@ -215,7 +312,7 @@ def check_classes(raw: Path, plan: dict[str, Path]) -> None:
             )
 
 
-def check_names(raw: Path, plan: dict[str, Path], classes: set[str]) -> None:
+def check_names(raw: Path, plan: Collection[str], classes: set[str]) -> None:
     """Classes' names are those of folders, and of lines and marks in tables and figures."""
     problems = Problems()
     for name in sorted(classes):
@@ -251,14 +348,14 @@ def copy_pictures(raw: Path, plan: dict[str, Path], folder: Path, runtime: Runti
         raise ProjectError(f"{raw}: {error}") from error
 
 
-def check_leaks(raw: Path, examined: Mapping[str, Examined], or_else: str = ALLOW) -> None:
+def check_leaks(raw: Path, contents: Mapping[str, str], or_else: str = ALLOW) -> None:
     """A picture that trains must not be among those that the training is judged by.
 
-    `examined` by place.
+    `contents` is {place: a digest of the picture}.
     """
     places: dict[str, dict[str, str]] = {}
-    for place, of in examined.items():
-        places.setdefault(of.sha256, {})[place.partition("/")[0]] = place
+    for place, digest in contents.items():
+        places.setdefault(digest, {})[place.partition("/")[0]] = place
     leaks = sorted([found[split] for split in SPLITS if split in found] for found in places.values() if len(found) > 1)
     if leaks:
         shown = some([" is ".join(leak) for leak in leaks])

@@ -57,7 +57,7 @@ def draw_seed(seed: int, images: int, draw: int) -> int:
 def accuracy_with(images: int, train: Embeddings, val: Embeddings, recipe: Variant, seed: int) -> float:
     """The accuracy on `val` of a last layer trained on so many of `train`, after the last epoch."""
     some = stratified(train.labels, images, derived_rng(seed))
-    chosen = Embeddings(train.embeddings[some], train.labels[some])
+    chosen = train.part(some)
     recipe = recipe.with_steps_of(images, len(train.labels))
     sgd = Sgd(Head.drawn(train.embeddings.shape[1], int(train.labels.max()) + 1, seed), recipe)
     for epoch in range(1, recipe.epochs + 1):  # as fit_head, but for a look at `val` after each of thousands of epochs

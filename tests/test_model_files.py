@@ -1,5 +1,6 @@
 """stages/models/tensors.py and the files that are made of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from stages.ground.errors import ProjectError
+from stages.models import tensors as tensors_module
 from stages.models.features import Embedded, Features
 from stages.models.graph import Graph
 from stages.models.model_file import ModelFile
 from stages.models.pretrained import Pretrained
-from stages.models.tensors import read_tensors, write_tensors
+from stages.models.tensors import TYPES, checksum, read_tensors, write_tensors
 from stages.preprocessing.inputs import Preprocessing
 from stages.statistics.novelty import Novelty
 from tests.conftest import PROJECT
@@ -164,3 +166,40 @@ def test_what_tells_none_of_the_classes_must_fit_the_network(
         ModelFile.read(Path("m"))
     assert str(raised.value).startswith("m is not a model that stages.train made: ")
     assert line in str(raised.value)
+
+
+def test_files_are_those_of_the_library_to_the_byte(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    tensors = {f'{letter} é"{kind}': rng.integers(0, 2, (3, 5)).astype(kind) for letter in "ba" for kind in TYPES}
+    tensors |= {"empty": np.empty((0, 4), np.float32), "single": np.array(3.5), "turned": tensors['a é"float32'].T}
+    write_tensors(tmp_path / "x", tensors, ABOUT)
+    about = json.dumps({**ABOUT, "crc32": checksum(tensors)})
+    contiguous = {name: np.ascontiguousarray(of).reshape(of.shape) for name, of in tensors.items()}
+    assert (tmp_path / "x").read_bytes() == save(contiguous, {"about": about})
+
+
+def test_mapped_tensors_are_the_same_and_stay_in_the_file(in_folder: Path) -> None:
+    tensors = TENSORS | {
+        "many": np.arange(100_000, dtype=np.float16),
+        "empty": np.empty((0, 4)),
+        "yes": np.array([True]),
+    }
+    write_tensors(Path("x"), tensors, ABOUT)
+    copied, mapped = read_tensors(Path("x")), read_tensors(Path("x"), ("n",), mapped=True)
+    assert mapped[1] == copied[1]
+    assert list(mapped[0]) == list(copied[0])
+    for name, of in copied[0].items():
+        assert (mapped[0][name].dtype, mapped[0][name].tolist()) == (of.dtype, of.tolist())
+    assert str(Path("x").resolve()) in Path("/proc/self/maps").read_text()
+    with pytest.raises(ValueError, match="read-only"):
+        mapped[0]["many"][0] = 1
+
+
+def test_names_that_the_format_cannot_hold_are_refused_before_anything_is_written(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensors_module, "LONGEST_HEADER", 300)
+    write_tensors(Path("x"), {}, {"files": ["a" * 200]})
+    with pytest.raises(ProjectError, match=r"^y: its header would take 3\d\d bytes; safetensors reads 300\."):
+        write_tensors(Path("y"), {}, {"files": ["a" * 300]})
+    assert not Path("y").exists()

@@ -14,7 +14,7 @@ from scripts.adding.artifacts import DVC_FILE
 from scripts.adding.entry import add_entry
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
-from stages.arrange import arrangement, check_classes, check_leaks, torn_groups
+from stages.arrange import arrangement, check_classes, check_leaks, digests, torn_groups
 from stages.datasets.archive import unpack_pictures
 from stages.datasets.groups import group_names, write_groups
 from stages.datasets.layout import read_layout, split_of
@@ -74,7 +74,7 @@ def add_images(
                 check_classes(part, plan)
                 pictures = {place: examined[path] for place, path in plan.items()}
                 if not allow_duplicates:
-                    check_leaks(part, pictures, "add them with --allow-duplicates")
+                    check_leaks(part, digests(pictures), "add them with --allow-duplicates")
                 lines = [*survey(name, pictures, params), torn_groups(group_names(settings, plan, part)) or ""]
         versioned = version(raw)
         written = yaml.safe_dump(entry, allow_unicode=True, width=1000).splitlines()

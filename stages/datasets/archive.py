@@ -94,11 +94,18 @@ def _wanted(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, left
     return reason is None
 
 
-def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
-    if path.is_absolute() or ".." in path.parts or ":" in member.filename:
+def path_problem(path: PurePosixPath) -> str | None:
+    """Why a member of an archive cannot be a file below a folder under this path."""
+    if path.is_absolute() or ".." in path.parts or ":" in str(path):
         return "points outside its folder"
     if len(str(path).encode()) > LONGEST_PATH or not all(map(is_portable, path.parts)):
         return "has a name that not every system can write"
+    return None
+
+
+def _problem(member: zipfile.ZipInfo, path: PurePosixPath) -> str | None:
+    if problem := path_problem(path):
+        return problem
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"
     if member.flag_bits & ENCRYPTED:

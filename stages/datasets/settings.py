@@ -1,7 +1,7 @@
 """The section datasets of params.yaml: which images train and which validate."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -30,6 +30,7 @@ class Dataset(Strict):
     group_pattern: str | None = None
     allow_duplicates: bool = False
     values: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
+    shards: dict[Literal["train", "val", "test"], Annotated[list[str], Field(min_length=1)]] | None = None
 
     @model_validator(mode="after")
     def _range(self) -> Self:
@@ -46,6 +47,14 @@ class Dataset(Strict):
                 re.compile(self.group_pattern)
             except re.error as error:
                 raise ValueError(f"group_pattern is no regular expression: {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _of_shards(self) -> Self:
+        if self.shards is not None and not {"train", "val"} <= self.shards.keys():
+            raise ValueError("shards: expected places of train and val")
+        if self.shards and (self.manifest or self.val_fraction):
+            raise ValueError("shards says which images validate: take manifest or val_fraction out")
         return self
 
     @model_validator(mode="after")

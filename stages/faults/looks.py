@@ -1,5 +1,6 @@
 """What can be said of a picture without looking at what it shows: its file, size, colours, and a small grey copy."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def look_at(path: Path, values: Values | None = None) -> Look:
         size, kind, quality = image.size, kind_of(image), quantisation(image)
         image.draft("RGB", (DECODED, DECODED))
         picture = to_picture(image, values)
+        length = file.seek(0, os.SEEK_END)
     if (picture.width > picture.height) != (size[0] > size[1]):
         size = size[::-1]
     side = min(DECODED, *picture.size)
@@ -51,7 +53,7 @@ def look_at(path: Path, values: Values | None = None) -> Look:
     shades = np.asarray(square.convert("L"), np.float32) / 255
     return Look(
         size,
-        path.stat().st_size,
+        length,
         kind,
         quality,
         (*colours.mean((0, 1)).tolist(), *colours.std((0, 1)).tolist()),

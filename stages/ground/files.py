@@ -7,10 +7,12 @@ import math
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from stages.ground.errors import ProjectError
+from stages.ground.shards import open_file
 
 
 @contextmanager
@@ -38,8 +40,8 @@ def remove(path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def list_files(path: Path) -> list[Path]:
@@ -59,11 +61,12 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]], columns: Colle
 
     Floats get six significant digits.
     """
-    rows = list(rows)
+    rows = iter(rows)
+    first = list(islice(rows, 1))
     with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns or rows[0].keys(), delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns or first[0].keys(), delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        for row in rows:
+        for row in chain(first, rows):
             writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()})
 
 

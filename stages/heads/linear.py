@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.ground.errors import DivergedError, ProjectError
+from stages.ground.room import taken
 from stages.ground.seeds import derived_rng
 from stages.models.features import Embedded
 from stages.recipes.variant import Report, Row, Variant
@@ -49,8 +50,12 @@ class Embeddings:
         return cls(split.embeddings, split.labels, split.groups)
 
     def part(self, of: np.ndarray) -> "Embeddings":
-        """Those numbered `of`, or where it is true."""
-        return Embeddings(self.embeddings[of], self.labels[of], None if self.groups is None else self.groups[of])
+        """Those numbered `of`, or where it is true; of all of them there is no copy."""
+        numbers = np.flatnonzero(of) if of.dtype == bool else of
+        if np.array_equal(numbers, np.arange(len(self.labels))):
+            return self
+        groups = None if self.groups is None else self.groups[numbers]
+        return Embeddings(taken(self.embeddings, numbers), self.labels[numbers], groups)
 
     def folds(self, count: int, seed: int) -> np.ndarray:
         """(N,) numbers from 0, at random: classes in proportion, groups whole; fewer than `count` of few groups.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from stages.ground.room import parts, room
 from stages.heads.linear import Embeddings, Head
 from stages.recipes.weights import ClassWeights, class_weights
 from stages.statistics.scores import cross_entropy, log_softmax, softmax
@@ -72,9 +73,12 @@ class Reduced:
 
     @classmethod
     def of(cls, embeddings: np.ndarray) -> "Reduced":
-        lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1, keepdims=True)
-        directions = embeddings / np.where(lengths, lengths, 1)
-        inputs = np.column_stack((directions, np.full(len(embeddings), BIAS_INPUT)))
+        count, width = embeddings.shape
+        inputs, lengths = room((count, width + 1), np.float64), np.empty((count, 1))
+        inputs[:, -1] = BIAS_INPUT
+        for part in parts(count):
+            lengths[part] = np.linalg.norm(embeddings[part].astype(np.float64), axis=1, keepdims=True)
+            inputs[part, :-1] = embeddings[part] / np.where(lengths[part], lengths[part], 1)
         length = float(lengths.mean()) or 1.0
         if len(inputs) >= inputs.shape[1]:
             return cls(inputs, np.eye(inputs.shape[1]), length)

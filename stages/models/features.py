@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.ground.errors import ProjectError
+from stages.ground.room import all_finite
 from stages.models.tensors import read_tensors, write_tensors
 
 KEYS = ("backbone", "classes", "files")
@@ -40,11 +41,12 @@ class Features:
 
     @classmethod
     def read(cls, path: Path) -> "Features":
-        """
+        """Their arrays stay in the file, and cannot be written to.
+
         Raises:
             ProjectError: the file is not one that write() wrote, with train and val images at least.
         """
-        tensors, about = read_tensors(path, KEYS)
+        tensors, about = read_tensors(path, KEYS, mapped=True)
         try:
             splits = {
                 split: Embedded(
@@ -68,4 +70,4 @@ def _usable(of: Embedded | None, classes: int) -> bool:
         return False
     if of.groups is not None and (len(of.groups) != len(of.files) or of.groups.min() < 0):
         return False
-    return bool(np.isfinite(of.embeddings).all()) and 0 <= of.labels.min() <= of.labels.max() < classes
+    return all_finite(of.embeddings) and 0 <= of.labels.min() <= of.labels.max() < classes

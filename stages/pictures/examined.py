@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -54,12 +55,17 @@ def examine(path: Path) -> Examined:
     """
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            with decoded(file, str(path)) as image:
-                return _examined(digest, image)
+            return examine_file(file, str(path))
     except OSError as error:
         raise UnusableError(str(error.strerror), name=str(path)) from error
+
+
+def examine_file(file: BinaryIO, name: str) -> Examined:
+    """The same of an open file that errors call `name`."""
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    file.seek(0)
+    with decoded(file, name) as image:
+        return _examined(digest, image)
 
 
 def _examined(digest: str, image: Image.Image) -> Examined:

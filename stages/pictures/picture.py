@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from stages.ground.errors import SHOWN, ProjectError, some
 from stages.ground.runtime import Runtime
+from stages.ground.shards import open_file
 from stages.pictures.kinds import FORMATS, RAW, RAW_SUFFIXES, START, other_kind
 
 Picture = TypeVar("Picture")
@@ -73,7 +74,7 @@ def open_picture(path: Path, values: Values | None = None) -> Image.Image:
 @contextmanager
 def opened_file(path: Path) -> Iterator[BinaryIO]:
     try:
-        file = path.open("rb")
+        file = open_file(path)
     except ValueError as error:  # a null character, or half of one
         raise UnusableError(f"no file's name ({error})", name=repr(str(path))) from error
     with file:
@@ -179,10 +180,18 @@ def of_each(pictures: Sequence[Picture], work: Callable[[Picture], Result], runt
                 broken.append(result)
             else:
                 results.append(result)
-    if broken:
-        count = f"{len(broken)} of {len(pictures)}"
-        raise ProjectError(f"{count} pictures cannot be used; take them out, or mend them: {together(broken)}")
+    check_usable(broken, len(pictures))
     return results
+
+
+def check_usable(broken: Sequence[UnusableError], pictures: int) -> None:
+    """
+    Raises:
+        ProjectError: there are broken ones among so many pictures.
+    """
+    if broken:
+        count = f"{len(broken)} of {pictures}"
+        raise ProjectError(f"{count} pictures cannot be used; take them out, or mend them: {together(broken)}")
 
 
 def together(errors: Sequence[UnusableError]) -> str:

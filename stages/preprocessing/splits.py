@@ -1,5 +1,6 @@
 """The files of data/DATASET/{train,val,test}/, with the class of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from stages.ground import paths
 from stages.ground.errors import ProjectError, some
 from stages.ground.files import read_json
+from stages.ground.shards import read_index, shards_in
 from stages.pictures.listing import LeftOut, files_below
 from stages.pictures.system_names import is_of_a_system
 
@@ -22,12 +24,26 @@ class LabelledFiles:
 
 
 def list_split(folder: Path) -> LabelledFiles:
-    """The images below folder/CLASS/, and below folders in it; classes and files are sorted by name."""
+    """The images below folder/CLASS/, and below folders in it; classes and files are sorted by name. Of indexed tar
+    files all that is in them, in its order, since it is read in that."""
+    if shards := shards_in(folder):
+        return _inside(shards)
     classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_of_a_system(path.name))
     files = [
         (path, label) for label, name in enumerate(classes) for path in sorted(files_below(folder / name, LeftOut()))
     ]
     return LabelledFiles([path for path, _ in files], np.array([label for _, label in files], np.int64), classes)
+
+
+def _inside(shards: Sequence[Path]) -> LabelledFiles:
+    files, names = [], []
+    for shard in shards:
+        for file in read_index(shard).files:
+            files.append(Path(f"{shard}/{file}"))
+            names.append(file.partition("/")[0])
+    classes = sorted(set(names))
+    numbers = {name: number for number, name in enumerate(classes)}
+    return LabelledFiles(files, np.array([numbers[name] for name in names], np.int64), classes)
 
 
 def list_splits(folder: Path) -> dict[str, LabelledFiles]:

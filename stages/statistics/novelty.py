@@ -25,6 +25,7 @@ NEIGHBOURS = 3
 SHRINKAGE = 0.7  # of the covariance, towards the same variance in all directions
 USUAL = 0.95  # the share of held-out train images whose distances are 1 at most, on either scale
 TINY = 1e-9
+CHUNK = 1 << 12  # embeddings that are copied at once
 
 
 def kept_images(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -110,8 +111,10 @@ class Novelty:
 
     def distances(self, embeddings: np.ndarray) -> np.ndarray:
         """(N, D) -> (N,) float32"""
-        found: np.ndarray = ((self.known.distances(embeddings) - self.medians) / self.spans).max(1).astype(np.float32)
-        return found
+        parts = [embeddings[begin : begin + CHUNK] for begin in range(0, max(1, len(embeddings)), CHUNK)]
+        found = [((self.known.distances(part) - self.medians) / self.spans).max(1) for part in parts]
+        distances: np.ndarray = np.concatenate(found).astype(np.float32)
+        return distances
 
 
 def held_out_distances(

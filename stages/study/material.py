@@ -11,6 +11,7 @@ from stages.ground import paths
 from stages.ground.cli import importing_torch
 from stages.ground.errors import ProjectError
 from stages.ground.params import Precision, Seed, load_section
+from stages.ground.room import gathered
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.models.features import Embedded, Features
@@ -68,8 +69,8 @@ class Material:
         embeddings, labels, groups = (
             [getattr(of, name) for of in self._splits] for name in ("embeddings", "labels", "groups")
         )
-        all_groups = None if groups[0] is None else np.concatenate(groups)
-        return Embeddings(np.concatenate(embeddings), np.concatenate(labels), all_groups).part(self._order)
+        all_groups = None if groups[0] is None else gathered(groups, self._order)
+        return Embeddings(gathered(embeddings, self._order), gathered(labels, self._order), all_groups)
 
     @cached_property
     def pool(self) -> Pool:

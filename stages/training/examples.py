@@ -1,15 +1,12 @@
 """The images that a whole network is trained on, decoded once."""
 
-import math
-import os
-import tempfile
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stages.ground import paths
+from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles
@@ -47,21 +44,8 @@ def read_images(
     listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime, augment: Augment | None = None, seed: int = 0
 ) -> Images:
     side = preprocessing.side
-    squares, filled = _empty((len(listed.files), 3, side, side), runtime.image_cache_mib), 0
+    squares, filled = room((len(listed.files), 3, side, side), np.uint8, runtime.image_cache_mib << 20), 0
     for batch in read_squares(listed.files, preprocessing, READ_BATCH, runtime.workers, runtime.progress):
         squares[filled : filled + len(batch)] = batch
         filled += len(batch)
     return Images(squares, listed.labels, preprocessing, augment, seed)
-
-
-def _empty(shape: tuple[int, ...], cache_mib: int) -> np.ndarray:
-    """uint8, in memory or, above `cache_mib`, in a nameless file of work/, of which memory holds what it can."""
-    size = math.prod(shape)
-    if size <= cache_mib << 20:
-        return np.empty(shape, np.uint8)
-    paths.SCRATCH.mkdir(exist_ok=True)
-    with tempfile.TemporaryFile(dir=paths.SCRATCH) as file:
-        file.truncate(size)
-        if hasattr(os, "posix_fallocate"):  # not on macOS
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would be a crash later
-        return np.memmap(file, np.uint8, "r+", shape=shape)

@@ -1,0 +1,78 @@
+"""Where large files lie: in folders, or wherever fsspec reads: http, s3, gs, …"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stages.ground.errors import ProjectError
+
+BLOCK = 4 << 20  # bytes that are asked for at once
+BLOCKS = 4  # that are kept: threads do not ask quite in order
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")  # of shells, and of webdataset: train-{000..146}.tar
+
+
+def is_remote(place: str) -> bool:
+    return "://" in place
+
+
+def expanded(place: str) -> list[str]:
+    """The places that a pattern stands for, sorted: a range such as {000..146}, or *, ? and [].
+
+    Raises:
+        ProjectError: there is none, or it cannot be asked.
+    """
+    if found := RANGE.search(place):
+        first, last = found[1], found[2]
+        numbers = (f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1))
+        return [of for number in numbers for of in expanded(f"{place[: found.start()]}{number}{place[found.end() :]}")]
+    if not re.search(r"[*?[]", place):
+        return [place]
+    with naming(place):
+        if not is_remote(place):
+            base = Path(place).anchor
+            names = [str(path) for path in Path(base).glob(str(Path(place).relative_to(base)))]
+        else:
+            files, path = _url_to_fs(place)
+            names = [files.unstrip_protocol(name) for name in files.glob(path)]
+    if not names:
+        raise ProjectError(f"{place}: nothing lies there")
+    return sorted(names)
+
+
+def open_place(place: str) -> BinaryIO:
+    """For reading, forwards above all.
+
+    Raises:
+        ProjectError: a remote place that cannot be read.
+        OSError: the system does not let it be opened.
+    """
+    if not is_remote(place):
+        return Path(place).open("rb")
+    with naming(place):
+        files, path = _url_to_fs(place)
+        cache: dict[str, Any] = {"cache_type": "blockcache", "cache_options": {"maxblocks": BLOCKS}}
+        file: BinaryIO = files.open(path, "rb", block_size=BLOCK, **cache)
+        if not file.seekable():
+            raise ProjectError(f"{place}: its server gives no parts of files, as Range asks for; copy it to a folder")
+        return file
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """One line for whatever goes wrong with a remote place."""
+    try:
+        yield
+    except ProjectError:
+        raise
+    except ImportError as error:
+        raise ProjectError(f"{place}: {error}; pip install what it names, or copy the files to a folder") from error
+    except Exception as error:  # each kind of place has its own
+        raise ProjectError(f"{place} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _url_to_fs(place: str) -> Any:
+    from fsspec.core import url_to_fs  # only where a place is remote
+
+    return url_to_fs(place)
