@@ -94,7 +94,9 @@ def of_unequal(pictures: Pictures, count: int, seed: int) -> tuple[float, ...]:
 
 def most_alike(pictures: Pictures) -> np.ndarray:
     """(C,) for each class the other that its images are most probable to be"""
-    probabilities = whole(held_out_probabilities(label_inputs(pictures.embeddings), pictures.labels, pictures.groups))
+    probabilities = whole(
+        held_out_probabilities(label_inputs(pictures.embeddings[:]), pictures.labels, pictures.groups)
+    )
     classes = range(len(pictures.classes))
     mistaken = np.array([probabilities[pictures.labels == of].mean(0) for of in classes])
     np.fill_diagonal(mistaken, -1)
@@ -103,7 +105,7 @@ def most_alike(pictures: Pictures) -> np.ndarray:
 
 
 def of_labels(pictures: Pictures, labels: np.ndarray, wrong: np.ndarray) -> tuple[float, ...]:
-    probabilities = whole(held_out_probabilities(label_inputs(pictures.embeddings), labels, pictures.groups))
+    probabilities = whole(held_out_probabilities(label_inputs(pictures.embeddings[:]), labels, pictures.groups))
     margins, _ = log_margins(probabilities, labels)
     theirs = [
         recall_at(PRECISION, -get_label_quality_scores(labels, probabilities, method=method), wrong)

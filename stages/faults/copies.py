@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stages.faults.cells import Cells
 from stages.faults.looks import GREY
-from stages.faults.rows import Points, points_of
+from stages.faults.rows import Points, Stacked, points_of
 from stages.statistics.neighbours import directions
 
 SIDE = 32  # … of the one that another is laid over
@@ -46,7 +46,7 @@ class Copies:
         return self.border < MOST
 
 
-def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray, workers: int = 1) -> Copies:
+def find_copies(greys: np.ndarray, embeddings: np.ndarray | Stacked, labels: np.ndarray, workers: int = 1) -> Copies:
     """
     Each picture is compared with its nearest neighbours, by embedding and by grey copy; where one is found, with more.
 

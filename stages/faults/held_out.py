@@ -11,7 +11,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
 
-from stages.faults.rows import FEW, Points
+from stages.faults import rows
+from stages.faults.rows import Points
 from stages.statistics.sampling import stratified
 from stages.statistics.scores import cross_entropy, softmax
 
@@ -40,10 +41,10 @@ def held_out_scores(points: Points, labels: np.ndarray, groups: np.ndarray) -> B
 def held_out_probabilities(points: Points, labels: np.ndarray, groups: np.ndarray) -> Blocks:
     """The softmax of the scores, times what makes the labels as probable as can be, classes alike.
 
-    Of more than FEW examples, that is asked of FEW: their scores are kept.
+    Of more than FEW examples, that is asked of so many: their scores are kept.
     """
     fit, weights, losses = Fit(points, labels, groups), class_weights(labels), np.empty(len(labels), np.float32)
-    asked = some_groups(groups, FEW)
+    asked = some_groups(groups, rows.FEW)
     known = list(fit.scores(asked))
 
     def loss(power: float) -> float:

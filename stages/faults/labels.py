@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.faults.held_out import held_out_probabilities
-from stages.faults.rows import points_of
+from stages.faults.rows import Stacked, points_of
 from stages.statistics.neighbours import directions
 
 MARGIN = math.log(4)  # of another class's probability over the label's
@@ -29,7 +29,7 @@ def label_inputs(embeddings: np.ndarray) -> np.ndarray:
     return directions(np.sign(embeddings) * np.sqrt(np.abs(embeddings)))
 
 
-def suspect_labels(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Suspects:
+def suspect_labels(embeddings: np.ndarray | Stacked, labels: np.ndarray, groups: np.ndarray) -> Suspects:
     """
     A class that is all of one group is passed over: nothing else can speak for it.
 

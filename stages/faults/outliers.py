@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from stages.faults import rows
 from stages.faults.cells import Cells
-from stages.faults.rows import FEW, Points, points_of
+from stages.faults.rows import Points, Stacked, points_of
 from stages.statistics.neighbours import BLOCK, directions
 
 POWER = 1.5  # of features before directions are compared: what is in a picture, more than what it is like all over
@@ -14,7 +15,7 @@ FEWEST = 20  # pictures, of which any can be told to be strange
 SAMPLE = 5000  # of more than FEW pictures, those that the crowd's distance is asked of
 
 
-def strangeness(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def strangeness(embeddings: np.ndarray | Stacked, labels: np.ndarray) -> np.ndarray:
     """(N, D), (N,) -> (N,) robust z-scores: how far a picture is from its nearest neighbours, beside all others.
 
     Neighbours are sought among the usual ones alone: those of each class that have many pictures, of any class, not too
@@ -49,11 +50,11 @@ def outlier_inputs(embeddings: np.ndarray) -> np.ndarray:
 
 def distance_to_crowd(points: Points) -> np.ndarray:
     """(N,) the distance to the neighbour that so many are nearer than; of many points, among SAMPLE of them"""
-    others = points[_sample(len(points))] if len(points) > FEW else points[:]
-    rank, rows = max(1, round(CROWD * (len(others) - 1))), max(1, BLOCK // len(others))
+    others = points[_sample(len(points))] if len(points) > rows.FEW else points[:]
+    rank, size = max(1, round(CROWD * (len(others) - 1))), max(1, BLOCK // len(others))
     found = []
-    for begin in range(0, len(points), rows):
-        similarities = points[begin : begin + rows] @ others.T
+    for begin in range(0, len(points), size):
+        similarities = points[begin : begin + size] @ others.T
         found.append(-np.partition(-similarities, rank, axis=1)[:, rank])  # itself is its nearest
     distances: np.ndarray = np.sqrt((2 - 2 * np.concatenate(found)).clip(0))
     return distances
