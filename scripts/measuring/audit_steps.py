@@ -21,8 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from scripts.results import markdown
-from stages.faults import copies, rows
-from stages.faults.cells import Cells
+from stages.faults import cells, copies, rows
 from stages.faults.labels import suspect_labels
 from stages.faults.looks import GREY, Look
 from stages.faults.outliers import outlier_inputs, strangeness
@@ -38,6 +37,7 @@ AMONG = 0.66  # of what they differ in, within a kind
 COPIES = 0.01
 ROWS = 10000
 ASKED = 1000
+WAYS = ((0, 16), (1, 16), (3, 4), (3, 8), (3, 16), (3, 32))  # rounds of k-means, and cells that are looked into
 NOTHING = np.empty(0)
 
 Found = TypeVar("Found")
@@ -113,8 +113,8 @@ def step_table(drawn: Drawn) -> str:
         return found
 
     step("copies: how alike different pictures are", lambda: copies.border_of(drawn.greys, coarse, labels))
-    step("… the nearest by features", lambda: copies.neighbour_pairs([Cells(seen, numbers)], numbers, 1))
-    step("… the nearest by grey copies", lambda: copies.neighbour_pairs([Cells(coarse, numbers)], numbers, 1))
+    step("… the nearest by features", lambda: copies.neighbour_pairs([cells.Cells(seen, numbers)], numbers, 1))
+    step("… the nearest by grey copies", lambda: copies.neighbour_pairs([cells.Cells(coarse, numbers)], numbers, 1))
     found = step("copies, all of it", lambda: copies.find_copies(drawn.greys, drawn.embeddings, labels, workers)).pairs
     groups = step("groups that copies join", lambda: copies.joined(found, numbers))
     step("doubtful labels", lambda: suspect_labels(drawn.embeddings, labels, groups))
@@ -146,11 +146,22 @@ def recall_table(drawn: Drawn) -> str:
         ("features, for what is unlike others", points_of(drawn.embeddings, outlier_inputs)),
         ("grey copies", points_of(drawn.greys, copies.descriptors)),
     ):
-        true, found = nearest(points[asked], points[:], 6), Cells(points, numbers).nearest(asked, 6)
-        farther = found.distances[:, 1:].mean() / true.distances[:, 1:].mean()
-        shares = (shared(found.numbers[:, 1 : 1 + count], true.numbers[:, 1 : 1 + count]) for count in (1, 5))
-        lines.append((name, *(f"{number:.3f}" for number in (*shares, farther))))
-    return markdown(("neighbours by", "the nearest is found", "of the five nearest", "times as far"), lines)
+        true = nearest(points[asked], points[:], 6)
+        for cells.ROUNDS, cells.PROBES in WAYS:
+            found = cells.Cells(points, numbers).nearest(asked, 6)
+            farther = found.distances[:, 1:].mean() / true.distances[:, 1:].mean()
+            shares = (shared(found.numbers[:, 1 : 1 + count], true.numbers[:, 1 : 1 + count]) for count in (1, 5))
+            way = (f"{cells.ROUNDS}", f"{cells.PROBES}")
+            lines.append((name, *way, *(f"{number:.3f}" for number in (*shares, farther))))
+    header = (
+        "neighbours by",
+        "rounds of k-means",
+        "cells looked into",
+        "the nearest is found",
+        "of the five nearest",
+        "times as far",
+    )
+    return markdown(header, lines)
 
 
 def shared(found: np.ndarray, true: np.ndarray) -> float:
