@@ -4,8 +4,8 @@ python -m scripts.audit_benchmark [--seeds 3] [--first-seed 0] [--network mobile
 
 In the data sets whose features are there, labels are flipped, and copies, foreign, empty and blurred pictures put in,
 all drawn from seeds; what is reported is what the audit finds of them. Seeds from 100 on are for choosing its settings.
-Times are of the audit beside the features, on drawn pictures. Nothing else should run meanwhile. With --cells all is done
-as with more than 20,000 images, and printed only.
+Times are of the audit beside the features, on drawn pictures. Nothing else should run meanwhile. With
+--cells all is done as with more than 20,000 images, and printed only.
 """
 
 import argparse
