@@ -99,13 +99,14 @@ def test_of_many_the_same_copies_are_found(many: None) -> None:
 
 
 def test_of_many_the_same_labels_are_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
-    embeddings, labels = clusters(3000, 3)
-    now, groups = flipped(labels, seed=0)[0], np.arange(3000) // 2
+    monkeypatch.setattr(held_out, "LANDMARKS", 200)
+    embeddings, labels = clusters(2000, 3)
+    now, groups = flipped(labels, seed=0)[0], np.arange(2000) // 2
     every = suspect_labels(embeddings, now, groups)
     monkeypatch.setattr(rows, "FEW", 500)
     some = suspect_labels(embeddings, now, groups)
     both = set(every.numbers.tolist()) & set(some.numbers.tolist())
-    assert len(both) > 0.95 * max(len(every.numbers), len(some.numbers)) > 100
+    assert len(both) > 0.95 * max(len(every.numbers), len(some.numbers)) > 60
     assert np.allclose(some.scores[:50], every.scores[:50], rtol=0.2)
 
 
@@ -161,7 +162,7 @@ def test_shortcuts_are_judged_by_so_many(monkeypatch: pytest.MonkeyPatch) -> Non
     assert file.low < 0.99  # 200 images are no surer
 
 
-IMAGES, WIDTH, CLASSES = 6000, 512, 500
+IMAGES, WIDTH, CLASSES = 8000, 512, 500
 
 
 @pytest.mark.parametrize(
@@ -191,10 +192,13 @@ def test_neither_features_nor_scores_are_there_as_a_whole(
     step(embeddings, labels)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 0.6 * embeddings.nbytes  # and scores of all classes would be twice as much as these
+    assert most < 0.8 * embeddings.nbytes  # scores of all classes would be as much
 
 
-def test_what_is_measured_is_drawn(tmp_path: Path) -> None:
+def test_what_is_measured_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_steps, "ASKED", 50)
+    for name in ("ROUNDS", "PROBES"):  # which the table changes
+        monkeypatch.setattr(cells, name, getattr(cells, name))
     drawn = audit_steps.Drawn.written(tmp_path, 120, 40, 3)
     found = find_copies(drawn.greys, drawn.embeddings, drawn.labels).pairs
     assert {tuple(sorted(pair)) for pair in drawn.copies.tolist()} <= {tuple(pair) for pair in found.tolist()}
