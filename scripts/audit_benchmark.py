@@ -1,10 +1,11 @@
 """How good the audit is, on faults that are planted: `make bench-audit`, docs/audit.md.
 
-python -m scripts.audit_benchmark [--seeds 3] [--first-seed 0] [--network mobilenet_v2] [--without-time]
+python -m scripts.audit_benchmark [--seeds 3] [--first-seed 0] [--network mobilenet_v2] [--without-time] [--cells]
 
 In the data sets whose features are there, labels are flipped, and copies, foreign, empty and blurred pictures put in,
 all drawn from seeds; what is reported is what the audit finds of them. Seeds from 100 on are for choosing its settings.
-Times are of the audit beside the features, on drawn pictures. Nothing else should run meanwhile.
+Times are of the audit beside the features, on drawn pictures. Nothing else should run meanwhile. With
+--cells all is done as with more than 20,000 images, and printed only.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from scripts.measuring.comparison import machine
 from scripts.measuring.planted import Table
 from scripts.results import between_marks, markdown
 from stages.audit import Pictures, audited, looks_in_parts
+from stages.faults import outliers, rows
 from stages.ground import paths
 from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
@@ -38,6 +40,7 @@ BEGIN, END = "<!-- measured: make bench-audit -->\n", "<!-- end of measured -->\
 LABEL_SEEDS = 20
 TIMED = (1000, 50000)
 WIDTH = 1280  # of drawn embeddings
+CROWD = 200  # images that the crowd's distance is asked of, with --cells
 
 
 def main() -> None:
@@ -46,15 +49,20 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--network", default="mobilenet_v2")
     parser.add_argument("--without-time", action="store_true")
+    parser.add_argument("--cells", action="store_true")
     parser.add_argument("--timed", type=int, help=argparse.SUPPRESS)  # in a process of its own, for its memory
     arguments = parser.parse_args()
     with one_line_errors():
         if arguments.timed:
             print(timed(arguments.timed))
             return
+        if arguments.cells:
+            rows.FEW, outliers.SAMPLE = 0, CROWD
         seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         text = report(arguments.network, seeds, not arguments.without_time)
         print(text)
+        if arguments.cells:
+            return
         with written_whole(PAGE) as part:
             part.write_text(between_marks(PAGE.read_text(encoding="utf-8"), text, BEGIN, END), encoding="utf-8")
 
@@ -89,12 +97,12 @@ def read(network: str, dataset: str) -> Pictures:
 
 
 def time_table() -> Table:
-    rows: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = []
     for images in TIMED:
         command = [sys.executable, "-m", "scripts.audit_benchmark", "--timed", str(images)]
         seconds, before, most = subprocess.run(command, check=True, text=True, capture_output=True).stdout.split()
-        rows.append((f"{images}", f"{float(seconds):.1f}", before, most))
-    return ("drawn images", "seconds", "MiB with the features read", "… at most"), rows
+        lines.append((f"{images}", f"{float(seconds):.1f}", before, most))
+    return ("drawn images", "seconds", "MiB with the features read", "… at most"), lines
 
 
 def timed(images: int) -> str:

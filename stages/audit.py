@@ -30,6 +30,7 @@ from stages.faults.copies import Copies, find_copies, joined
 from stages.faults.labels import suspect_labels
 from stages.faults.looks import Look, look_at
 from stages.faults.outliers import strangeness
+from stages.faults.rows import Stacked, stacked
 from stages.faults.shortcuts import Shortcut, find_shortcuts
 from stages.ground import paths
 from stages.ground.cli import run
@@ -67,7 +68,7 @@ class Pictures:
     splits: list[str]
     classes: list[str]
     labels: np.ndarray  # (N,) int64
-    embeddings: np.ndarray  # (N, D) float32
+    embeddings: np.ndarray | Stacked  # (N, D) float32
     groups: np.ndarray  # (N,) int64
 
     @classmethod
@@ -80,7 +81,7 @@ class Pictures:
             [split for split, of in parts.items() for _ in of.files],
             features.classes,
             labels,
-            np.concatenate([of.embeddings for of in parts.values()]),
+            stacked([of.embeddings for of in parts.values()]),
             np.concatenate(groups) if groups else np.arange(len(labels)),
         )
 

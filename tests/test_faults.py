@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageDraw
 
 from scripts.measuring.planted import COPIES, blank, blurred, flipped, recall_at
 from stages.faults.copies import LEAST, MOST, find_copies, joined, likeness
-from stages.faults.held_out import held_out_probabilities
+from stages.faults.held_out import held_out_probabilities, whole
 from stages.faults.labels import label_inputs, log_margins, suspect_labels
 from stages.faults.looks import GREY, Look, look_at
 from stages.faults.outliers import strangeness
@@ -114,7 +114,7 @@ def test_no_worse_than_cleanlab_on_the_same_probabilities() -> None:
     for seed in range(6):
         embeddings, labels = clusters(300, 3, apart=3.2, seed=seed)
         now, wrong = flipped(labels, seed)
-        probabilities = held_out_probabilities(label_inputs(embeddings), now, np.arange(300))
+        probabilities = whole(held_out_probabilities(label_inputs(embeddings), now, np.arange(300)))
         ours.append(recall_at(0.8, log_margins(probabilities, now)[0], wrong))
         theirs.append(recall_at(0.8, -get_label_quality_scores(now, probabilities, method="normalized_margin"), wrong))
     assert np.mean(ours) >= np.mean(theirs)

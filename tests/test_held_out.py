@@ -6,7 +6,7 @@ from scipy.linalg import solve
 from sklearn.utils.class_weight import compute_sample_weight
 
 from stages.faults import held_out
-from stages.faults.held_out import PENALTY, Kernel, held_out_probabilities, held_out_scores
+from stages.faults.held_out import PENALTY, Kernel, held_out_probabilities, held_out_scores, whole
 
 
 def drawn(count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -34,13 +34,17 @@ def fitted_without(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -
 def test_groups_are_left_out_as_if_fitted_without_them(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "ROWS", rows)
     points, labels, groups = drawn()
-    assert np.allclose(held_out_scores(points, labels, groups), fitted_without(points, labels, groups), atol=1e-5)
+    assert np.allclose(
+        whole(held_out_scores(points, labels, groups)), fitted_without(points, labels, groups), atol=1e-5
+    )
 
 
 def test_so_it_is_around_a_sample_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "LANDMARKS", 20)
     points, labels, groups = drawn()
-    assert np.allclose(held_out_scores(points, labels, groups), fitted_without(points, labels, groups), atol=1e-5)
+    assert np.allclose(
+        whole(held_out_scores(points, labels, groups)), fitted_without(points, labels, groups), atol=1e-5
+    )
 
 
 def test_all_as_landmarks_is_kernel_ridge_regression() -> None:
@@ -50,13 +54,13 @@ def test_all_as_landmarks_is_kernel_ridge_regression() -> None:
     kernel, targets = Kernel.of(points, labels), np.eye(3)[labels] - 1 / 3
     weights = compute_sample_weight("balanced", labels)[1:]
     theirs = KernelRidge(alpha=PENALTY, kernel="precomputed").fit(kernel(points)[1:, 1:], targets[1:], weights)
-    ours = held_out_scores(points, labels, np.arange(len(labels)))
+    ours = whole(held_out_scores(points, labels, np.arange(len(labels))))
     assert np.allclose(ours[0], theirs.predict(kernel(points)[:1, 1:])[0], atol=1e-4)
 
 
 def test_probabilities_are_as_sure_as_they_are_right() -> None:
     points, labels, groups = drawn(300)
-    probabilities = held_out_probabilities(points, labels, groups)
+    probabilities = whole(held_out_probabilities(points, labels, groups))
     right, weights = probabilities.argmax(1) == labels, compute_sample_weight("balanced", labels)
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
     assert abs((weights * probabilities.max(1)).mean() - (weights * right).mean()) < 0.05
@@ -67,7 +71,7 @@ def test_a_small_class_is_not_called_otherwise() -> None:
     rng = np.random.default_rng(3)
     labels = np.repeat([0, 1], [200, 12])
     points = (rng.normal(0, 1, (212, 20)) + 4 * np.eye(2, 20)[labels]).astype(np.float32)
-    answers = held_out_probabilities(points, labels, np.arange(212)).argmax(1)
+    answers = whole(held_out_probabilities(points, labels, np.arange(212))).argmax(1)
     assert (answers[labels == 1] == 1).mean() > 0.8
     assert (answers[labels == 0] == 0).mean() > 0.95
 
@@ -75,11 +79,11 @@ def test_a_small_class_is_not_called_otherwise() -> None:
 def test_where_most_points_are_one_the_others_say_the_width() -> None:
     points, labels, groups = drawn()
     points[:54] = points[0]
-    scores = held_out_scores(points, labels, groups)
+    scores = whole(held_out_scores(points, labels, groups))
     assert np.ptp(scores[54:], axis=0).min() > 0.01
 
 
 def test_copies_of_a_point_do_no_harm() -> None:
     points, labels, groups = drawn()
     points[:10], labels[:10] = points[0], labels[0]
-    assert np.isfinite(held_out_scores(points, labels, groups)).all()
+    assert np.isfinite(whole(held_out_scores(points, labels, groups))).all()

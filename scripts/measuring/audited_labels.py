@@ -8,7 +8,7 @@ from cleanlab.rank import get_label_quality_scores
 
 from scripts.measuring.planted import Table, flipped, mean, recall_at
 from stages.audit import STRANGE, Pictures
-from stages.faults.held_out import held_out_probabilities
+from stages.faults.held_out import held_out_probabilities, whole
 from stages.faults.labels import MARGIN, label_inputs, log_margins, suspect_labels
 from stages.faults.outliers import strangeness
 from stages.heads.fit import fit_last_layer
@@ -94,7 +94,9 @@ def of_unequal(pictures: Pictures, count: int, seed: int) -> tuple[float, ...]:
 
 def most_alike(pictures: Pictures) -> np.ndarray:
     """(C,) for each class the other that its images are most probable to be"""
-    probabilities = held_out_probabilities(label_inputs(pictures.embeddings), pictures.labels, pictures.groups)
+    probabilities = whole(
+        held_out_probabilities(label_inputs(pictures.embeddings[:]), pictures.labels, pictures.groups)
+    )
     classes = range(len(pictures.classes))
     mistaken = np.array([probabilities[pictures.labels == of].mean(0) for of in classes])
     np.fill_diagonal(mistaken, -1)
@@ -103,7 +105,7 @@ def most_alike(pictures: Pictures) -> np.ndarray:
 
 
 def of_labels(pictures: Pictures, labels: np.ndarray, wrong: np.ndarray) -> tuple[float, ...]:
-    probabilities = held_out_probabilities(label_inputs(pictures.embeddings), labels, pictures.groups)
+    probabilities = whole(held_out_probabilities(label_inputs(pictures.embeddings[:]), labels, pictures.groups))
     margins, _ = log_margins(probabilities, labels)
     theirs = [
         recall_at(PRECISION, -get_label_quality_scores(labels, probabilities, method=method), wrong)

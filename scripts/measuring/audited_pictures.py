@@ -49,7 +49,7 @@ def of_copies(network: str, dataset: str, pictures: Pictures, seed: int) -> tupl
         embeddings = embed(network, dataset, files)
         greys = np.stack([look_at(file).grey for file in [*(folder / of for of in pictures.files), *files]])
     labels = np.concatenate((pictures.labels, pictures.labels[sources]))
-    pairs = find_copies(greys, np.concatenate((pictures.embeddings, embeddings)), labels).pairs
+    pairs = find_copies(greys, np.concatenate((pictures.embeddings[:], embeddings)), labels).pairs
     named, first = set(map(tuple, pairs.tolist())), len(pictures.files)
     hit = np.array([(source, first + number) in named for number, source in enumerate(sources.tolist())])
     recalls = [float(hit[number : number + OF_EACH].mean()) for number in range(0, len(kinds), OF_EACH)]
@@ -58,7 +58,7 @@ def of_copies(network: str, dataset: str, pictures: Pictures, seed: int) -> tupl
 
 def honest_share(pictures: Pictures, named: set[tuple[int, ...]]) -> float:
     """Of all pictures, each with the nearest of its class, how many pairs are called copies."""
-    points, pairs = directions(pictures.embeddings), set()
+    points, pairs = directions(pictures.embeddings[:]), set()
     for label in range(len(pictures.classes)):
         (of,) = np.nonzero(pictures.labels == label)
         neighbours = of[nearest(points[of], points[of], 1, same=True).numbers[:, 0]]
@@ -87,7 +87,7 @@ def of_foreign(own: Pictures, other: Pictures, seed: int) -> tuple[float, ...]:
     """`other`'s pictures come with labels at random."""
     rng, count = np.random.default_rng(seed), len(own.files)
     chosen = rng.choice(len(other.files), round(FOREIGN * count), replace=False)
-    together = np.concatenate((own.embeddings, other.embeddings[chosen]))
+    together = np.concatenate((own.embeddings[:], other.embeddings[chosen]))
     labels = np.append(own.labels, rng.integers(0, len(own.classes), len(chosen)))
     scores, points = strangeness(together, labels), directions(together)
     plain = nearest(points, points, 5, same=True).distances.mean(1)

@@ -7,9 +7,6 @@ by size and time, as DVC itself does: reading all of them would take longer than
 
 import hashlib
 import json
-import math
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +17,9 @@ import numpy as np
 from stages.engine.tasks import results
 from stages.ground import paths
 from stages.ground.files import list_files, remove, sha256, written_whole
+from stages.ground.room import room
 from stages.ground.runtime import Runtime
+from stages.ground.shards import stamp
 
 CODE = Path(__file__).parents[1]
 DIGITS = 16
@@ -53,7 +52,7 @@ def in_parts(
         yield iter([do(pictures)])
         return
     folder, given = paths.SCRATCH / "parts" / job, _digest(settings, [sha256(file) for file in list_files(CODE)])
-    files = [folder / f"{_digest(given, [_stamp(of) for of in part])}.npz" for part in parts]
+    files = [folder / f"{_digest(given, [stamp(of) for of in part])}.npz" for part in parts]
     missing = [number for number, file in enumerate(files) if not zipfile.is_zipfile(file)]
     done(sum(map(len, parts)) - sum(len(parts[number]) for number in missing))
     for which, columns in results(do, [(parts[number],) for number in missing], runtime, gpu=True):
@@ -65,13 +64,12 @@ def in_parts(
 
 
 def stacked(parts: Iterable[np.ndarray], rows: int) -> np.ndarray:
-    """All rows of all parts: the part itself if it has all, else in a nameless file of work/, of which memory holds
-    what it can."""
+    """All rows of all parts: the part itself if it has all, else in room of their own."""
     left = iter(parts)
     first = next(left)
     if len(first) == rows:
         return first
-    whole, filled = _in_a_file((rows, *first.shape[1:]), first.dtype), len(first)
+    whole, filled = room((rows, *first.shape[1:]), first.dtype), len(first)
     whole[:filled] = first
     for part in left:
         whole[filled : filled + len(part)] = part
@@ -79,24 +77,9 @@ def stacked(parts: Iterable[np.ndarray], rows: int) -> np.ndarray:
     return whole
 
 
-def _in_a_file(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    size = math.prod(shape) * dtype.itemsize
-    paths.SCRATCH.mkdir(exist_ok=True)
-    with tempfile.TemporaryFile(dir=paths.SCRATCH) as file:
-        file.truncate(size)
-        if hasattr(os, "posix_fallocate"):  # not on macOS
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would be a crash later
-        return np.memmap(file, dtype, "r+", shape=shape)
-
-
 def _read(file: Path) -> Columns:
     with np.load(file) as columns:
         return dict(columns)
-
-
-def _stamp(picture: Path) -> tuple[str, int, int]:
-    found = picture.stat()
-    return picture.as_posix(), found.st_size, found.st_mtime_ns
 
 
 def _digest(*of: object) -> str:

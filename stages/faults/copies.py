@@ -5,7 +5,7 @@ picture is told by the details of both, laid over each other: their normalised c
 shifts, sizes, turns and mirroring (Lewis, "Fast normalized cross-correlation", 1995).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +15,10 @@ from scipy.ndimage import gaussian_filter1d, rotate
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from stages.faults.cells import Cells
 from stages.faults.looks import GREY
-from stages.statistics.neighbours import directions, nearest
+from stages.faults.rows import Points, Stacked, points_of
+from stages.statistics.neighbours import directions
 
 SIDE = 32  # … of the one that another is laid over
 SIZES = range(31, 24, -1)  # of that other: a crop shows its part larger
@@ -28,6 +30,7 @@ DIFFERENT = 0.95  # of the most alike pairs of two classes are below the border 
 BEYOND = 0.12  # … and by this much
 SAMPLE = 500  # such pairs
 PAIRS = 256  # that are compared at once
+ROWS = 8192  # pictures that are read at once
 MORE = 5  # neighbours that are looked at where one was found
 
 
@@ -43,7 +46,7 @@ class Copies:
         return self.border < MOST
 
 
-def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray, workers: int = 1) -> Copies:
+def find_copies(greys: np.ndarray, embeddings: np.ndarray | Stacked, labels: np.ndarray, workers: int = 1) -> Copies:
     """
     Each picture is compared with its nearest neighbours, by embedding and by grey copy; where one is found, with more.
 
@@ -53,11 +56,12 @@ def find_copies(greys: np.ndarray, embeddings: np.ndarray, labels: np.ndarray, w
         labels: (N,); pictures of different classes say how alike different pictures of this set are.
         workers: threads that compare.
     """
-    seen, coarse = directions(embeddings), descriptors(greys)
+    seen, coarse, all_of_them = points_of(embeddings, directions), points_of(greys, descriptors), np.arange(len(greys))
     border = border_of(greys, coarse, labels)
-    first = neighbour_pairs((seen, coarse), np.arange(len(greys)), 1)
+    by = [Cells(points, all_of_them) for points in (seen, coarse)]
+    first = neighbour_pairs(by, all_of_them, 1)
     pairs, alike = above(border, greys, first, workers)
-    again = neighbour_pairs((seen, coarse), np.unique(pairs), MORE)
+    again = neighbour_pairs(by, np.unique(pairs), MORE)
     more, more_alike = above(border, greys, without(again, first), workers)
     pairs, alike = np.concatenate((pairs, more)), np.concatenate((alike, more_alike))
     order = np.argsort(-alike, kind="stable")
@@ -81,34 +85,45 @@ def descriptors(greys: np.ndarray) -> np.ndarray:
     return directions(small - small.mean(1, keepdims=True))
 
 
-def border_of(greys: np.ndarray, coarse: np.ndarray, labels: np.ndarray) -> float:
+def border_of(greys: np.ndarray, coarse: Points, labels: np.ndarray) -> float:
     """The correlation above which two pictures of this set are the same, by how alike those of two classes are."""
     sample = np.linspace(0, len(greys) - 1, min(SAMPLE, len(greys))).astype(int)
-    pairs = []
-    for label in np.unique(labels[sample]):
-        own, (others,) = sample[labels[sample] == label], np.nonzero(labels != label)
-        if len(others):
-            found = nearest(coarse[own], coarse[others], 1).numbers[:, 0]
-            pairs.append(np.column_stack((own, others[found])))
-    if not pairs:
+    pairs = np.column_stack((sample, nearest_of_another_class(coarse, labels, sample)))
+    pairs = pairs[pairs[:, 1] >= 0]
+    if not len(pairs):
         return MOST
-    different = np.quantile(likenesses(greys, np.concatenate(pairs)), DIFFERENT) + BEYOND
+    different = np.quantile(likenesses(greys, pairs), DIFFERENT) + BEYOND
     return float(np.clip(different, LEAST, MOST))
 
 
-def neighbour_pairs(by: tuple[np.ndarray, ...], of: np.ndarray, count: int) -> np.ndarray:
-    """(P, 2) the pictures numbered `of` with their nearest by each of these directions, every pair once"""
+def nearest_of_another_class(points: Points, labels: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """(n,) numbers of points, or -1 where there is no other class; `of` (n,) are the numbers of those that ask."""
+    asking, best, numbers = points[of], np.full(len(of), -np.inf), np.full(len(of), -1)
+    for begin in range(0, len(points), ROWS):
+        similarities = asking @ points[begin : begin + ROWS].T
+        similarities[labels[of, None] == labels[begin : begin + ROWS]] = -np.inf
+        found = similarities.argmax(1)
+        value = similarities[np.arange(len(of)), found]
+        better = value > best
+        best[better], numbers[better] = value[better], begin + found[better]
+    return numbers
+
+
+def neighbour_pairs(by: Sequence[Cells], of: np.ndarray, count: int) -> np.ndarray:
+    """(P, 2) the pictures numbered `of` with their nearest by each of these, every pair once"""
     found = [np.empty((0, 2), np.int64)]
-    for points in by:
-        neighbours = nearest(points[of], points, count + 1).numbers
+    for cells in by:
+        neighbours = cells.nearest(of, count + 1).numbers
         pairs = np.column_stack((np.repeat(of, neighbours.shape[1]), neighbours.ravel()))
-        found.append(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1))
+        found.append(np.sort(pairs[(pairs[:, 0] != pairs[:, 1]) & (pairs[:, 1] >= 0)], axis=1))
     return np.unique(np.concatenate(found), axis=0)
 
 
 def without(pairs: np.ndarray, others: np.ndarray) -> np.ndarray:
-    known = set(map(tuple, others.tolist()))
-    return np.array([pair for pair in pairs.tolist() if tuple(pair) not in known], np.int64).reshape(-1, 2)
+    """Those of the (P, 2) pairs that are none of the others, in their order"""
+    count = 1 + max(pairs.max(initial=0), others.max(initial=0))
+    left: np.ndarray = pairs[~np.isin(pairs @ [count, 1], others @ [count, 1])]
+    return left
 
 
 def above(border: float, greys: np.ndarray, pairs: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:

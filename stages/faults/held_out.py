@@ -11,6 +11,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize_scalar
 
+from stages.faults import rows
+from stages.faults.rows import Points
 from stages.statistics.sampling import stratified
 from stages.statistics.scores import cross_entropy, softmax
 
@@ -20,9 +22,11 @@ PENALTY = 0.7
 ROWS = 2000  # that are computed at once
 SAME = 1e-6  # of the greatest squared distance: what is no farther apart is a copy
 
+Blocks = Iterator[tuple[np.ndarray, np.ndarray]]  # (n,) numbers of examples, each once in all; (n, C) float32
 
-def held_out_scores(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, C) float32: the greater, the more an example is like those of the class that are not of its group.
+
+def held_out_scores(points: Points, labels: np.ndarray, groups: np.ndarray) -> Blocks:
+    """The greater, the more an example is like those of the class that are not of its group.
 
     Each class weighs alike, however many examples it has.
 
@@ -31,40 +35,85 @@ def held_out_scores(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
         labels: (N,) from 0 to C - 1.
         groups: (N,) numbers of what is left out together.
     """
-    classes = int(labels.max()) + 1
-    kernel, weights = Kernel.of(points, labels), class_weights(labels)
-    square, product = PENALTY * kernel.of_landmarks, np.zeros((kernel.count, classes))
-    chunks = list(_whole_groups(groups))
-    for chunk in chunks:
-        _add(square, product, kernel, points, labels, weights, chunk)
-    factor = cho_factor(square)
-    fitted, scores = cho_solve(factor, product), np.empty((len(labels), classes), np.float32)
-    for chunk in chunks:
-        if len(chunk) > ROWS and groups[chunk[0]] == groups[chunk[-1]]:
-            own, of_own = np.zeros_like(square), np.zeros_like(product)
-            _add(own, of_own, kernel, points, labels, weights, chunk)
-            without = cho_solve(cho_factor(square - own), product - of_own)
-            for part in _parts(chunk):
-                scores[part] = kernel(points[part]) @ without
-        else:
-            values = kernel(points[chunk])
-            targets = _targets(labels[chunk], classes)
-            influence = cho_solve(factor, values.T) * weights[chunk]
-            left = _left_out(values, influence, targets - values @ fitted, groups[chunk])
-            scores[chunk] = targets - left
-    return scores
+    return Fit(points, labels, groups).scores(np.arange(len(labels)))
 
 
-def held_out_probabilities(points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(N, C): the softmax of the scores, times what makes the labels as probable as can be, classes alike."""
-    scores, weights = held_out_scores(points, labels, groups), class_weights(labels)
-    found = minimize_scalar(
-        lambda power: (weights * cross_entropy(np.float32(np.exp(power)) * scores, labels)).mean(),
-        bounds=(-5, 5),
-        method="bounded",
-    )
-    probabilities: np.ndarray = softmax(np.float32(np.exp(found.x)) * scores)
-    return probabilities
+def held_out_probabilities(points: Points, labels: np.ndarray, groups: np.ndarray) -> Blocks:
+    """The softmax of the scores, times what makes the labels as probable as can be, classes alike.
+
+    Of more than FEW examples, that is asked of so many: their scores are kept.
+    """
+    fit, weights, losses = Fit(points, labels, groups), class_weights(labels), np.empty(len(labels), np.float32)
+    asked = some_groups(groups, rows.FEW)
+    known = list(fit.scores(asked))
+
+    def loss(power: float) -> float:
+        for numbers, scores in known:
+            losses[numbers] = cross_entropy(np.float32(np.exp(power)) * scores, labels[numbers])
+        return float((weights[asked] * losses[asked]).mean())
+
+    scale = np.float32(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
+    for numbers, scores in known if len(asked) == len(labels) else fit.scores(np.arange(len(labels))):
+        yield numbers, softmax(scale * scores)
+
+
+def whole(blocks: Blocks) -> np.ndarray:
+    """(N, C), in the examples' order"""
+    numbers, values = zip(*blocks, strict=True)
+    in_order: np.ndarray = np.concatenate(values)[np.argsort(np.concatenate(numbers))]
+    return in_order
+
+
+class Fit:
+    """Of all examples, from which what it is without a group follows."""
+
+    def __init__(self, points: Points, labels: np.ndarray, groups: np.ndarray) -> None:
+        self._points, self._labels, self._groups = points, labels, groups
+        self._kernel, self._weights = Kernel.of(points, labels), class_weights(labels)
+        classes = int(labels.max()) + 1
+        self._square, self._product = PENALTY * self._kernel.of_landmarks, np.zeros((self._kernel.count, classes))
+        for chunk in _whole_groups(groups):
+            self._add(self._square, self._product, chunk)
+        self._factor = cho_factor(self._square)
+        self._fitted = cho_solve(self._factor, self._product)
+
+    def scores(self, of: np.ndarray) -> Blocks:
+        """Of these examples, (n,) numbers, in whole groups"""
+        for chunk in (of[part] for part in _whole_groups(self._groups[of])):
+            if len(chunk) > ROWS and self._groups[chunk[0]] == self._groups[chunk[-1]]:
+                yield from self._of_great_group(chunk)
+            else:
+                values = self._kernel(self._points[chunk])
+                targets = _targets(self._labels[chunk], self._product.shape[1])
+                influence = cho_solve(self._factor, values.T) * self._weights[chunk]
+                left = _left_out(values, influence, targets - values @ self._fitted, self._groups[chunk])
+                yield chunk, (targets - left).astype(np.float32)
+
+    def _of_great_group(self, chunk: np.ndarray) -> Blocks:
+        own, of_own = np.zeros_like(self._square), np.zeros_like(self._product)
+        self._add(own, of_own, chunk)
+        without = cho_solve(cho_factor(self._square - own), self._product - of_own)
+        for part in _parts(chunk):
+            yield part, (self._kernel(self._points[part]) @ without).astype(np.float32)
+
+    def _add(self, square: np.ndarray, product: np.ndarray, chunk: np.ndarray) -> None:
+        """Add to the normal equations what these examples have in them."""
+        for part in _parts(chunk):
+            values = self._kernel(self._points[part])
+            weighted = values.T * self._weights[part]
+            square += weighted @ values
+            product += weighted @ _targets(self._labels[part], product.shape[1])
+
+
+def some_groups(groups: np.ndarray, count: int) -> np.ndarray:
+    """The numbers of so many examples, or a few more, in whole groups drawn at random, ascending; all if no more."""
+    if len(groups) <= count:
+        return np.arange(len(groups))
+    _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(sizes))
+    taken = np.zeros(len(sizes), bool)
+    taken[order[: np.searchsorted(sizes[order].cumsum(), count) + 1]] = True
+    return np.flatnonzero(taken[of])
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:
@@ -79,23 +128,6 @@ def _targets(labels: np.ndarray, classes: int) -> np.ndarray:
     return targets
 
 
-def _add(
-    square: np.ndarray,
-    product: np.ndarray,
-    kernel: "Kernel",
-    points: np.ndarray,
-    labels: np.ndarray,
-    weights: np.ndarray,
-    chunk: np.ndarray,
-) -> None:
-    """Add to the normal equations what these examples have in them."""
-    for part in _parts(chunk):
-        values = kernel(points[part])
-        weighted = values.T * weights[part]
-        square += weighted @ values
-        product += weighted @ _targets(labels[part], product.shape[1])
-
-
 def _parts(chunk: np.ndarray) -> Iterator[np.ndarray]:
     return (chunk[begin : begin + 2 * ROWS] for begin in range(0, len(chunk), 2 * ROWS))
 
@@ -108,7 +140,7 @@ class Kernel:
         self._squares = (landmarks**2).sum(1)
 
     @classmethod
-    def of(cls, points: np.ndarray, labels: np.ndarray) -> "Kernel":
+    def of(cls, points: Points, labels: np.ndarray) -> "Kernel":
         chosen = (
             stratified(labels, LANDMARKS, np.random.default_rng(0))
             if len(points) > LANDMARKS

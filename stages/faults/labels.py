@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.faults.held_out import held_out_probabilities
+from stages.faults.rows import Stacked, points_of
 from stages.statistics.neighbours import directions
 
 MARGIN = math.log(4)  # of another class's probability over the label's
@@ -28,7 +29,7 @@ def label_inputs(embeddings: np.ndarray) -> np.ndarray:
     return directions(np.sign(embeddings) * np.sqrt(np.abs(embeddings)))
 
 
-def suspect_labels(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Suspects:
+def suspect_labels(embeddings: np.ndarray | Stacked, labels: np.ndarray, groups: np.ndarray) -> Suspects:
     """
     A class that is all of one group is passed over: nothing else can speak for it.
 
@@ -37,8 +38,9 @@ def suspect_labels(embeddings: np.ndarray, labels: np.ndarray, groups: np.ndarra
         labels: (N,) from 0 to C - 1.
         groups: (N,) numbers of what must not speak for itself: one person's pictures, or copies.
     """
-    probabilities = held_out_probabilities(label_inputs(embeddings), labels, groups)
-    margins, others = log_margins(probabilities, labels)
+    margins, others = np.empty(len(labels)), np.empty(len(labels), np.int64)
+    for numbers, probabilities in held_out_probabilities(points_of(embeddings, label_inputs), labels, groups):
+        margins[numbers], others[numbers] = log_margins(probabilities, labels[numbers])
     alone = [of for of in np.unique(labels) if len(np.unique(groups[labels == of])) < 2]
     (found,) = np.nonzero((margins > MARGIN) & ~np.isin(labels, alone))
     order = found[np.argsort(-margins[found], kind="stable")]
