@@ -53,7 +53,7 @@ def train(team: Team, model: str, way: str, folder: str) -> None:
         with nullcontext() if way == WAYS[2] else together(team, BATCH):
             logits = joined(part)
         optimizer.zero_grad()
-        (F.cross_entropy(logits, labels, reduction="sum") / BATCH * team.size).backward()
+        (F.cross_entropy(logits, labels, reduction="sum") / BATCH * team.size).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     seconds = (time.perf_counter() - began) / (STEPS - 1)
     gathered = team.gathered(logits.detach().numpy())

@@ -150,8 +150,11 @@ def slow_depthwise_in_float32(network: nn.Module) -> None:
     mobilenet_v2, where they are four of 52 convolutions, nearly half of all the time (docs/benchmark.md).
     """
     for module in network.modules():
-        depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-        if depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.groups == module.in_channels > 1
+            and (max(module.stride) > 1 or max(module.kernel_size) > 3)
+        ):
             module.forward = partial(_in_float32, module.forward)  # type: ignore[method-assign]
 
 
