@@ -21,3 +21,7 @@ def load(path: str | Path) -> Finished:
     if path.suffix == ".pt2":
         raise ProjectError(f"{path}: torch.export's files run in torch; use the model's own file, or export it as ONNX")
     return Classifier.load(path)
+
+
+def network_of(finished: Finished) -> str:
+    return finished.file.network if isinstance(finished, Classifier) else finished.network
