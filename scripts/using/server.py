@@ -33,7 +33,6 @@ OPENAPI = Path(__file__).parents[1] / "serve.openapi.json"
 LIMIT = 20 * 2**20  # bytes of a body; the page has the same
 WAITING = 64  # requests whose bodies are read or wait, at most
 BODY_SECONDS = 30.0  # in which a body is to arrive
-END_SECONDS = 10  # that requests under way have left when the server is told to end
 LOCAL = ["127.0.0.1", "localhost"]  # any other means that a foreign name leads here (DNS rebinding), unless it is told
 HEADERS = {
     "Content-Security-Policy": (
@@ -126,7 +125,7 @@ def make_server(answer: Answer, about: dict[str, object], hosts: Collection[str]
         "log_level": "error",
         "headers": list(HEADERS.items()),
     }
-    return Server(uvicorn.Config(app, timeout_graceful_shutdown=END_SECONDS, **config))
+    return Server(uvicorn.Config(app, **config))
 
 
 def error(status: int, line: str, headers: Any = None) -> Response:
