@@ -37,9 +37,18 @@ def closure(names):
 count = int(sys.argv[1])
 there = closure(sys.argv[2 : 2 + count])
 assert "torch" not in there and "matplotlib" not in there, there
-for module, distributions in packages_distributions().items():
-    if not {normal(name) for name in distributions} & there:
-        sys.modules[module] = None
+missing = {
+    module
+    for module, distributions in packages_distributions().items()
+    if not {normal(name) for name in distributions} & there
+}
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
 sys.argv = sys.argv[2 + count :]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
