@@ -13,6 +13,7 @@ The metadata are `network`, and as JSON `classes` (in the order of the output), 
 file, whose outputs are a dictionary, the extra file metadata.json.
 
 What was written is run on drawn images, and kept only if it agrees with MODEL within 0.0001, in distances within 0.01.
+Beside it comes its model card, with .md in place of .onnx or .pt2: what is known of MODEL (see scripts/card.py).
 
 Exit status: 0 written, 1 not, 2 wrong arguments, 130 interrupted.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scripts.card import write_card
 from scripts.using.names import DISTANCE, PROBABILITIES
 from stages.ground.cli import importing_torch, one_line_errors
 from stages.ground.errors import ProjectError
@@ -51,6 +53,7 @@ def main() -> None:
     output = arguments.output or arguments.model.with_suffix(SUFFIXES[arguments.to])
     with one_line_errors():
         difference = export(arguments.model, arguments.to, output)
+        write_card(arguments.model, output)
         print(f"{output}: within {difference:.0e} of the model's own probabilities, on {DRAWN} drawn images")
 
 

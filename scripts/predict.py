@@ -1,8 +1,9 @@
 """What a trained model says of pictures: a table of file, class, probability and whether it is none of the classes.
 
-MODEL is a file that stages.train made; it is enough by itself. A FOLDER stands for all pictures in it and below.
-Without FILE, and for -, the names of files and folders are read from stdin, one a line. Lines are printed while later
-files are still being read. A file that cannot be read is one line on stderr, and the others follow.
+MODEL is a file that stages.train made, or what scripts.export made of it as ONNX; either is enough by itself. A FOLDER
+stands for all pictures in it and below. Without FILE, and for -, the names of files and folders are read from stdin,
+one a line. Lines are printed while later files are still being read. A file that cannot be read is one line on stderr,
+and the others follow.
 
 none_of_these is yes where the picture looks like none of the classes; the class is then the nearest of them. It tells
 pictures of something entirely different. A class that is much like the trained ones mostly passes as one of these, and
@@ -20,8 +21,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from scripts.using.answers import as_row
+from scripts.using.loaded import load
 from stages.ground.cli import end_at_ctrl_c, one_line_errors
-from stages.models.classifier import Classifier
 from stages.pictures.listing import list_folder
 
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
@@ -53,7 +55,7 @@ def become_a_filter() -> None:
 
 def predict(model: str, names: Iterable[str], as_json: bool) -> int:
     """Print what `model` says of the pictures that `names` stand for; the exit status."""
-    classifier = Classifier.load(model)
+    classifier = load(model)
     status = 0
     if not as_json:
         print("file", "class", "probability", "none_of_these", sep="\t", flush=True)
@@ -62,12 +64,7 @@ def predict(model: str, names: Iterable[str], as_json: bool) -> int:
             print(f"error: {reason(file, outcome)}", file=sys.stderr, flush=True)
             status = 1
         elif as_json:
-            probabilities = {name: round(value, 6) for name, value in outcome.probabilities.items()}
-            row = {"file": file, "class": outcome.label, "probability": round(outcome.probability, 6)}
-            row["none_of_these"] = outcome.none_of_these
-            for name, value in (("distance", outcome.distance), ("threshold", outcome.threshold)):
-                row[name] = None if value is None else round(value, 6)
-            print(json.dumps(row | {"probabilities": probabilities}), flush=True)
+            print(json.dumps(as_row(file, outcome)), flush=True)
         else:
             told = ANSWERS[outcome.none_of_these]
             print(file, outcome.label, f"{outcome.probability:.4f}", told, sep="\t", flush=True)

@@ -1,61 +1,38 @@
-"""A page on this machine that shows what a trained model says of a picture, and where it looked (Grad-CAM).
+"""A trained model on the web: a page that shows what it says of a picture and where it looked (Grad-CAM), and the same
+for programs, as JSON.
 
-MODEL is a file that stages.train made; it is enough by itself. The page is served to this machine alone and asks for
-nothing elsewhere; no picture is written to disk. Ctrl-C ends it.
+MODEL is a file that stages.train made, or what scripts.export made of it as ONNX; either is enough by itself. It is
+served to this machine alone and asks for nothing elsewhere; no picture is written to disk. Ctrl-C ends it at once,
+SIGTERM when the requests under way have their answers.
 
-POST /classify takes a file's bytes as its body, 20 MiB at most, and gives JSON: `label`, `probabilities` (of every
-class), `none_of_these` (whether the picture looks like no class; `label` is then the nearest), `distance` and
-`threshold` (that it is then above; these three are null where MODEL cannot tell), `seen` (the square that the network
-saw, a data URI of a PNG) and `heat` (the same under the heat map; null for networks that tell no places apart). Else it
-gives one line of text, with status 403 (asked by another site's page), 413 (too large) or 415 (not a picture that can
-be read).
+  GET  /              the page
+  GET  /health        status, model, network and classes; there is no answer before the model is loaded
+  POST /predict       a picture as the body, or in the field `file` of a form: what predict --json prints, and with
+                      ?explain=true also `seen` (the square that the network saw, a data URI of a PNG) and `heat` (the
+                      same under the heat map; null where that cannot be told)
+  GET  /openapi.json  all of this as OpenAPI
 
-Exit status: 1 the port is taken or MODEL is none, 2 wrong arguments, 130 ended by Ctrl-C.
+An error is {"error": one line}, with status 400 (no such name, or a form without a file), 403 (asked by another site's
+page), 404, 405, 408 (too slow), 413 (above 20 MiB), 415 (not a picture that can be read) or 503 (too many at once).
+
+--host 0.0.0.0 opens it to the network, as a container needs: whoever reaches the port may use the model, unasked and
+unencrypted. It then answers to 127.0.0.1, localhost and the names of --allow-host alone; see docs/serving.md.
+
+Exit status: 0 ended by SIGTERM, 1 the port is taken or MODEL is none, 2 wrong arguments, 130 ended by Ctrl-C.
 """
 
 import argparse
-import os
+import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
-
-from scripts.using.explanation import explain
-from stages.explain import looker
+from scripts.using.explanation import explain, looker_of
+from scripts.using.loaded import load, network_of
+from scripts.using.server import LOCAL, make_server
 from stages.ground.cli import end_at_ctrl_c, one_line_errors
 from stages.ground.errors import ProjectError
-from stages.models.classifier import Classifier
-
-PAGE = Path(__file__).with_suffix(".html")
-LIMIT = 20 * 2**20  # bytes of a file; the page has the same
-HOSTS = ["127.0.0.1", "localhost"]  # any other means that a foreign name leads here (DNS rebinding)
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; connect-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
-
-
-class Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave Ctrl-C as it is, which is to end at once: uvicorn would wait for requests under way."""
-        yield
 
 
 def main() -> None:
@@ -64,69 +41,42 @@ def main() -> None:
     )
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("--port", type=int, default=8000, help="8000 if not given; 0 takes one that is free")
+    parser.add_argument("--host", default=LOCAL[0], help="the address to listen at: this machine's alone if not given")
+    parser.add_argument(
+        "--allow-host", metavar="NAME", action="append", default=[], help="a name by which others call it; repeatable"
+    )
     arguments = parser.parse_args()
     if arguments.port not in range(65536):
         parser.error(f"--port is {arguments.port}; expected 0 to 65535")
+    if arguments.host not in LOCAL and not arguments.allow_host:
+        parser.error(f"--host {arguments.host} opens it to others: say with --allow-host by which name they may ask")
     with one_line_errors():
         end_at_ctrl_c()
-        serve(arguments.model, arguments.port)
+        serve(arguments.model, arguments.port, arguments.host, arguments.allow_host)
 
 
-def serve(model: str, port: int) -> None:
-    with listen(port) as listening:
-        classifier = Classifier.load(model)
-        server = make_server(partial(explain, classifier, looker(classifier)))
-        print(f"http://127.0.0.1:{listening.getsockname()[1]} shows what {model} sees; Ctrl-C ends it", flush=True)
+def serve(model: str, port: int, host: str = LOCAL[0], names: Collection[str] = ()) -> None:
+    with listen(port, host) as listening:
+        finished = load(model)
+        about: dict[str, object] = {
+            "model": Path(model).name,
+            "network": network_of(finished),
+            "classes": finished.classes,
+        }
+        server = make_server(partial(explain, finished, looker_of(finished)), about, names)
+        end_at_ctrl_c()  # anew, since importing torch takes that back
+        signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        print(f"{address} shows what {model} sees; Ctrl-C ends it", flush=True)
         server.run([listening])
 
 
-def listen(port: int) -> socket.socket:
+def listen(port: int, host: str = LOCAL[0]) -> socket.socket:
     try:
-        return socket.create_server((HOSTS[0], port))
+        return socket.create_server((host, port))
     except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise ProjectError(f"port {port}: {why}; name another with --port, or 0 for one that is free") from error
-
-
-def make_server(explain: Callable[[bytes], dict[str, object]]) -> Server:
-    """A server whose answers are those of `explain`, which is called for one file at a time."""
-    one_at_a_time = threading.Lock()
-
-    def answer(file: bytes) -> dict[str, object]:
-        with one_at_a_time:
-            return explain(file)
-
-    async def page(_: Request) -> Response:
-        return HTMLResponse(PAGE.read_bytes())
-
-    async def classify(request: Request) -> Response:
-        own = f"http://{request.headers['host']}"
-        if request.headers.get("origin", own) != own:  # browsers send it with every POST
-            raise HTTPException(403, "only this server's own page may ask")
-        try:
-            return JSONResponse(await run_in_threadpool(answer, await read_body(request)))
-        except ProjectError as error:
-            raise HTTPException(415, " ".join(str(error).split())) from error
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-
-    routes = [Route("/", page), Route("/classify", classify, methods=["POST"])]
-    app = Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])
-    app.router.redirect_slashes = False
-    return Server(uvicorn.Config(app, ws="none", log_level="error", headers=list(HEADERS.items())))
-
-
-async def read_body(request: Request) -> bytes:
-    """Raises HTTPException as soon as it is, or says that it will be, too large."""
-    too_large = HTTPException(413, f"the file is larger than {LIMIT >> 20} MiB", {"Connection": "close"})
-    if int(request.headers.get("content-length", 0)) > LIMIT:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT:
-            raise too_large
-    return bytes(body)
+        why = (error.strerror or str(error)).partition(" (")[0]
+        raise ProjectError(f"{host}:{port}: {why}; name another --port, 0 for one that is free, or --host") from error
 
 
 if __name__ == "__main__":

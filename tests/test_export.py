@@ -41,6 +41,7 @@ def exported(model: Path) -> Path:
     assert (done.returncode, done.stderr) == (0, "")
     path = model.with_suffix(".onnx")
     assert done.stdout.startswith(f"{path}: within ")
+    assert 'InferenceSession("small.onnx")' in path.with_suffix(".md").read_text(), "its card"
     return path
 
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import onnx
 import pytest
 
+from scripts.export import export
 from scripts.predict import predict
 from stages.ground.errors import ProjectError
 from stages.models.classifier import BATCH, Classifier
@@ -191,3 +193,87 @@ def test_wrong_arguments_are_status_2() -> None:
     with start("--nothing") as command:
         assert command.communicate()[1].startswith(b"usage: python -m scripts.predict")
     assert command.returncode == 2
+
+
+@pytest.fixture(scope="module")
+def telling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("telling")
+    return telling_model(folder / "telling.safetensors", folder / "known")
+
+
+@pytest.mark.parametrize("which", ["model", "telling"])
+def test_an_onnx_file_gives_the_same_lines(
+    which: str, pictures: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    source, exported = request.getfixturevalue(which), tmp_path / "moved.onnx"
+    export(source, "onnx", exported)
+    (tmp_path / "notes.txt").write_text("no picture")
+    foreign = draw_foreign(tmp_path / "foreign.png")
+    names = [*map(str, pictures), "none.png", str(tmp_path / "notes.txt"), str(foreign)]
+    for as_json in (False, True):
+        said = []
+        for path in (source, exported):
+            assert predict(str(path), names, as_json) == 1
+            said.append(capsys.readouterr())
+        assert said[0].err == said[1].err
+        of_model, of_export = (of.out.splitlines() for of in said)
+        if not as_json:
+            assert of_model == of_export
+            assert of_export[-1].endswith("\tyes" if which == "telling" else "\tunknown")
+        for line, expected in zip(of_export, of_model, strict=True) if as_json else ():
+            found, wanted = json.loads(line), json.loads(expected)
+            assert list(found) == list(wanted)
+            assert [found[key] for key in ("file", "class", "none_of_these")] == [
+                wanted[key] for key in ("file", "class", "none_of_these")
+            ]
+            assert found["probabilities"] == pytest.approx(wanted["probabilities"], abs=2e-6)
+            assert (found["distance"], found["threshold"]) == (
+                pytest.approx(wanted["distance"], abs=1e-4),
+                pytest.approx(wanted["threshold"]),
+            )
+
+
+def test_an_onnx_file_of_another_program_and_a_file_of_torch_export_are_one_line(model: Path, tmp_path: Path) -> None:
+    exported = tmp_path / "small.onnx"
+    export(model, "onnx", exported)
+    plain = onnx.load(exported)
+    del plain.metadata_props[:]
+    onnx.save(plain, tmp_path / "plain.onnx")
+    with pytest.raises(
+        ProjectError, match=r"plain\.onnx is not an ONNX file that scripts\.export wrote: its metadata:"
+    ):
+        predict(str(tmp_path / "plain.onnx"), iter(()), as_json=False)
+    told = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    onnx.helper.set_model_props(plain, told | {"classes": '["one"]'})
+    onnx.save(plain, tmp_path / "other.onnx")
+    with pytest.raises(ProjectError, match=r"other\.onnx is not .*: its outputs are"):
+        predict(str(tmp_path / "other.onnx"), iter(()), as_json=False)
+    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:1000])
+    with pytest.raises(ProjectError, match=r"cut\.onnx is not an ONNX file"):
+        predict(str(tmp_path / "cut.onnx"), iter(()), as_json=False)
+    with pytest.raises(OSError, match="No such file"):
+        predict(str(tmp_path / "none.onnx"), iter(()), as_json=False)
+    with pytest.raises(ProjectError, match=r"x\.pt2: torch\.export's files run in torch; use the model's own file"):
+        predict("x.pt2", iter(()), as_json=False)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+def test_it_imports_nothing_heavy(model: Path, pictures: list[Path], tmp_path: Path, suffix: str) -> None:
+    path = model
+    if suffix == "onnx":
+        path = tmp_path / "small.onnx"
+        export(model, "onnx", path)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "scripts.predict", path, pictures[0]],
+        env=clean_environment() | {"PYTHONPATH": os.fspath(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 2
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert {"onnxruntime", "numpy"} <= imported
+    assert (
+        imported & {"torch", "torchvision", "timm", "dvc", "matplotlib", "onnx", "pandas", "sklearn", "requests"}
+        == set()
+    )
