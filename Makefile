@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none docs test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -50,6 +50,9 @@ bench-audit: env  ## measure how good the audit is, on planted faults, into docs
 
 bench-none: env  ## measure how well models tell what is none of their classes, into docs/none_of_these.md
 	python -m scripts.none_of_these
+
+docs: env  ## make a site of all documentation, work/site/index.html; it opens without a network
+	@python -m scripts.docs
 
 test: env  ## run the tests
 	python -m pytest --numprocesses auto --dist worksteal
