@@ -24,8 +24,6 @@ RUN = {  # the beginning of a command: the test that runs it
     "dvc push": "test_remote.py",
     "dvc pull": "test_remote.py",
     "git checkout .": "test_guide.py",
-    "git add .": "test_remote.py",
-    "git commit": "test_remote.py",
     "python -m scripts.add": "test_add.py",
     "python -m scripts.correct": "test_corrections.py",
     "python -m scripts.predict": "test_predict.py",
@@ -33,6 +31,8 @@ RUN = {  # the beginning of a command: the test that runs it
     "python -m scripts.measuring.own_classes": "test_own_classes.py",
 }
 NOT_RUN = {
+    "git add .": "git's own",
+    "git commit": "git's own",
     "git clone": "the address is the reader's; tests/test_remote.py clones by a path",
     "cd ": "of the shell",
     "source ": "of the shell; tests run in that environment",

@@ -18,13 +18,10 @@ from dvc.cli import parse_args
 
 from tests.commands import NOT_RUN, RUN, begins, commands
 from tests.conftest import PROJECT
+from tests.test_guide import GUIDES
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands(page.read_text(encoding="utf-8"))))
-
-
-def words(command: str) -> list[str]:
-    return shlex.split(command)
 
 
 def test_every_command_runs_in_a_test_or_says_why_not() -> None:
@@ -33,10 +30,13 @@ def test_every_command_runs_in_a_test_or_says_why_not() -> None:
     assert unknown == [], "put it into RUN or NOT_RUN of tests/commands.py"
     unused = [start for start in RUN | NOT_RUN if not any(begins(command, {start: ""}) for command in COMMANDS)]
     assert unused == []
+    of_guides = [command for text, _ in GUIDES.values() for command in commands(text)]
     for start, test in RUN.items():
-        told = (PROJECT / "tests" / test).read_text(encoding="utf-8")
-        program = start.split()[-1].rpartition(".")[2]
-        assert program in told, f"{test} runs no {start}"
+        if test == "test_guide.py":
+            assert any(begins(command, {start: test}) for command in of_guides), f"no guide has {start}"
+        else:
+            named = start.split()[-1].rpartition(".")[2]
+            assert named in (PROJECT / "tests" / test).read_text(encoding="utf-8"), f"{test} runs no {start}"
 
 
 class AcceptedError(Exception):
@@ -57,21 +57,20 @@ def only_parsing(monkeypatch: pytest.MonkeyPatch) -> None:
 def scripts_of(command: str) -> list[list[str]]:
     """The words of each `python -m` that a command comes to, after those two."""
     if command.startswith("make "):
-        variables = dict(word.split("=", 1) for word in words(command) if "=" in word)
-        lines = made(command).splitlines()
+        variables = dict(word.split("=", 1) for word in shlex.split(command) if "=" in word)
+        done = made(command)
+        assert done.returncode == 0, done.stderr
+        lines = re.sub(r"\s*\\\n\s*", " ", done.stdout).splitlines()  # those that go on in the next are one
         command_lines = [re.sub(r"\$(\w+)", lambda found: variables[found[1]], line) for line in lines]
     else:
         command_lines = [command]
-    return [words(line)[2:] for line in command_lines if line.startswith("python -m ")]
+    return [shlex.split(line)[2:] for line in command_lines if line.startswith("python -m ")]
 
 
-def made(command: str) -> str:
-    """What make would run, with lines that go on in the next one joined."""
-    done = subprocess.run(
-        [*words(command), "--dry-run", "--assume-old=.venv/installed"], cwd=PROJECT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return re.sub(r"\s*\\\n\s*", " ", done.stdout)
+def made(command: str) -> "subprocess.CompletedProcess[str]":
+    """What make would run."""
+    dry = [*shlex.split(command), "--dry-run", "--assume-old=.venv/installed"]
+    return subprocess.run(dry, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if scripts_of(command)])
@@ -93,12 +92,12 @@ def test_a_script_takes_the_arguments(
 @pytest.mark.parametrize("command", [command for command in COMMANDS if re.match(r"make .*=", command)])
 def test_make_heeds_each_variable(command: str) -> None:
     *others, variable = shlex.split(command)
-    assert made(command) != made(shlex.join(others)), f"nothing heeds {variable}"
+    assert made(command).stdout != made(shlex.join(others)).stdout, f"nothing heeds {variable}"
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dvc ")])
 def test_dvc_takes_the_arguments_and_the_stages_are_there(command: str) -> None:
-    arguments = parse_args(words(command)[1:])
+    arguments = parse_args(shlex.split(command)[1:])
     stages = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
     for target in getattr(arguments, "targets", None) or []:
         stage, _, cell = target.partition("@")
