@@ -5,7 +5,7 @@ NO_CPU_BUILD = make: torch's CPU build is not to be had there: fetch its wheels 
   make env CPU=1 CPU_FROM='--no-index --find-links FOLDER'
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none bench-scale test check format readme lock clean
+.PHONY: help env repro plots serve study sweep compare compare-networks table bench bench-audit bench-none bench-scale docs test check format readme lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -59,6 +59,9 @@ bench-none: env  ## measure how well models tell what is none of their classes, 
 
 bench-scale: env  ## measure what many images take, into docs/scale.md: make bench-scale [IMAGES="1000 10000 50000"]
 	python -m scripts.measuring.scale $(if $(IMAGES),--images $(IMAGES))
+
+docs: env  ## make a site of all documentation, work/site/index.html; it opens without a network
+	@python -m scripts.docs
 
 test: env  ## run the tests
 	python -m pytest --numprocesses auto --dist worksteal

@@ -1,20 +1,40 @@
-"""docs/experiments.md: every command of it runs, in the small project."""
+"""The guides: every command of them runs, in the small project."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.commands import NOT_RUN, begins, commands
 from tests.conftest import MODEL, PROJECT, Project, clean_environment
+from tests.drawing import draw_split
 
-GUIDE = (PROJECT / "docs/experiments.md").read_text(encoding="utf-8")
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+GUIDES = {  # and what is said on the way
+    "docs/experiments.md": (
+        (PROJECT / "docs/experiments.md").read_text(encoding="utf-8"),
+        (
+            "longer",
+            "variants.frozen.epochs: 2 -> 40",
+            f"{MODEL} on shapes: nothing can be said of searched and frozen yet",
+        ),
+    ),
+    "docs/start.md": (
+        (PROJECT / "docs/start.md").read_text(encoding="utf-8"),
+        ("variants.frozen.lr: 0.003 -> 0.01", f"{MODEL} on flowers: nothing can be said", "photos/flowers/"),
+    ),
+    "README.md, Change something": (
+        README[README.index("## Change something") : README.index("## Your own images")],
+        ("variants.frozen.lr: 0.003 -> 0.01",),
+    ),
+}
 
 
 @pytest.mark.slow
-def test_every_command_of_the_guide_runs(small_project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_command_of_the_guide_runs(guide: str, small_project: Project, tmp_path: Path) -> None:
+    text, expected = GUIDES[guide]
     folder = tmp_path / "a project"  # a copy, since experiments stay
     shutil.copytree(small_project.folder, folder)
     project = Project(folder)
@@ -23,21 +43,23 @@ def test_every_command_of_the_guide_runs(small_project: Project, tmp_path: Path)
     (folder / ".venv").mkdir()
     (folder / ".venv/installed").touch()  # make env has nothing to do
     project.commit()
+    draw_split(tmp_path / "photos/flowers", 10, first=50)
     told = []
-    assert len(COMMANDS) >= 5
-    for command in COMMANDS:
-        if command.startswith("make study"):
+    run = [command for command in commands(text) if not begins(command, NOT_RUN)]
+    assert len(run) >= 5
+    for command in run:
+        if command == "make study DATASET=sign_digits":
             project.edit_params(add_searched)
+        for name, here in (("sign_digits", "shapes"), ("ants_bees", "shapes"), ("~", str(tmp_path))):
+            command = command.replace(name, here)
         done = subprocess.run(
-            command.replace("sign_digits", "shapes"), shell=True, cwd=folder, env=clean_environment(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            command, shell=True, cwd=folder, env=clean_environment(), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stdout}"
         told.append(done.stdout)
-    text = "\n".join(told)
-    assert "longer" in text
-    assert "variants.frozen.epochs: 2 -> 40" in text
-    assert f"{MODEL} on shapes: nothing can be said of searched and frozen yet" in text
+    said = "\n".join(told)
+    assert [part for part in expected if part not in said] == []
 
 
 def add_searched(params: dict) -> None:
