@@ -29,6 +29,16 @@ RUN = {  # the beginning of a command: the test that runs it
     "python -m scripts.predict": "test_predict.py",
     "python -m scripts.export": "test_export.py",
     "python -m scripts.measuring.own_classes": "test_own_classes.py",
+    "make env": "test_environment.py",
+    "OMP_NUM_THREADS=8 torchrun": "test_nodes.py",
+    "RANK=1 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 python -m stages.train": "test_nodes.py",
+    "OMP_NUM_THREADS=1 python -m scripts.shares": "test_nodes.py",
+    "gto register": "test_artifacts.py",
+    "git push": "test_artifacts.py",
+    "git bisect": "test_tools.py",
+    "dvc artifacts get": "test_artifacts.py",
+    "dvc cache dir": "test_run_cache.py",
+    "cp -rn": "test_run_cache.py",
 }
 NOT_RUN = {
     "git add .": "git's own",
@@ -38,6 +48,9 @@ NOT_RUN = {
     "source ": "of the shell; tests run in that environment",
     "less ": "waits for a reader",
     "make test": "is what runs this",
+    "RANK=0 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 dvc repro": "tests/test_nodes.py starts the stage so",
+    "curl ": "tests/test_serve.py asks the same",
+    "docker ": "there may be none; tests/test_container.py goes the Dockerfile's steps",
 }
 
 
@@ -45,8 +58,9 @@ def commands(text: str) -> list[str]:
     """All of a page's blocks in `sh`, and those after a $ in the ones of `console`, without what a # says of them."""
     found: dict[str, None] = {}
     for kind, block in re.findall(r"^```(sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        block = re.sub(r"\s*\\\n\s*", " ", block)  # lines that go on in the next
         lines = block.splitlines() if kind == "sh" else re.findall(r"^\$ (.*)", block, re.MULTILINE)
-        for line in lines:
+        for line in (line for line in lines if not line.startswith("#")):
             for command in re.sub(r"\s+# .*", "", line).split(" && "):
                 found[command.strip()] = None
     return [command for command in found if command]

@@ -26,10 +26,9 @@ def make_documents(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site of this project, with two pages more."""
+    """The built site of this project, with a page more."""
     folder = tmp_path_factory.mktemp("documents")
     make_documents(folder)
-    (folder / "docs/scale.md").write_text("# On a larger scale\n")
     (folder / "docs/unheard_of.md").write_text("# Unheard of\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
