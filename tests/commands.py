@@ -38,7 +38,6 @@ RUN = {  # the beginning of a command: the test that runs it
     "git bisect": "test_tools.py",
     "dvc artifacts get": "test_artifacts.py",
     "dvc cache dir": "test_run_cache.py",
-    "cp -rn": "test_run_cache.py",
 }
 NOT_RUN = {
     "git add .": "git's own",
@@ -49,6 +48,7 @@ NOT_RUN = {
     "less ": "waits for a reader",
     "make test": "is what runs this",
     "RANK=0 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 dvc repro": "tests/test_nodes.py starts the stage so",
+    "cp -rn ": "tests/test_run_cache.py copies as it does",
     "curl ": "tests/test_serve.py asks the same",
     "docker ": "there may be none; tests/test_container.py goes the Dockerfile's steps",
 }
