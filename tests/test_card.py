@@ -57,7 +57,8 @@ def test_it_has_what_the_projects_files_say_of_the_very_file(locked: Path) -> No
     interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
     assert f"| val | {right} of {metrics['images']} | {metrics['accuracy']:.4f} | {interval} |" in text
     assert re.search(r"\| all \| 8 \| 6 \|", text), "images of the manifest"
-    assert "trainable: head\nepochs: 1\nbatch_size: 4\n" in text
+    [recipe] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert yaml.safe_load(recipe) == yaml.safe_load(Path("params.yaml").read_text())["variants"]["frozen"]
     assert "over 7 trials with other splits and seeds the mean val accuracy\nwas 0.7500, 95 %" in text
     assert "- x on shapes: it is open whether probe is better.\n" in text
     assert "- doubtful labels: " in text
