@@ -35,7 +35,7 @@ def locked(finished_project: Path) -> Path:
     stages = {
         f"arrange@{DATA}": {"params": {"params.yaml": {f"datasets.{DATA}": params["datasets"][DATA]}}},
         f"train@{MODEL}-{DATA}-frozen": {"params": {"params.yaml": of}, "outs": [known]},
-        f"evaluate@{MODEL}-{DATA}-frozen": {"deps": [known]},
+        f"evaluate@{MODEL}-{DATA}-frozen": {"deps": [dict(known)]},
     }
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     spread = {"trials": 7, "accuracy": 0.75, "percentile_2.5": 0.5, "percentile_97.5": 1.0}

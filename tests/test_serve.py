@@ -543,18 +543,22 @@ class TestUnderLoad:
             connection.close()
         wait_for(lambda: classify(address, pictures[0].read_bytes()).status_code == 200)
 
-    def test_fifty_at_a_time_and_bad_uploads_get_each_its_answer(self, model: Path, pictures: list[Path]) -> None:
+    def test_fifty_at_a_time_and_bad_uploads_get_each_its_answer(
+        self, model: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
         with start(model, "--port", 0) as command:
             try:
                 address = command.stdout.readline().split()[0]
                 told = load_test(
-                    address.removeprefix("http://"), command.pid, pictures[0].read_bytes(), rounds=1, bad=100
+                    address.removeprefix("http://"), command.pid, tmp_path, pictures[0].read_bytes(), rounds=1, bad=100
                 )
             finally:
                 command.kill()
         assert (told.lost, told.wrong) == (0, [])
         assert told.answered == 50 + 100
         assert told.files_left == 0
+        assert told.memory[1] < 1.1 * told.memory[0]
 
 
 @pytest.mark.browser

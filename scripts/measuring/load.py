@@ -9,6 +9,7 @@ after them, and the files that are left open or lie in the folder for temporary 
 import argparse
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,9 +63,14 @@ def main() -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("picture", metavar="PICTURE", type=Path)
     arguments = parser.parse_args()
-    with one_line_errors(), served(arguments.model) as (address, pid), ThreadPoolExecutor(1) as thread:
+    with (
+        one_line_errors(),
+        tempfile.TemporaryDirectory() as temporary,
+        served(arguments.model, temporary) as (address, pid),
+        ThreadPoolExecutor(1) as thread,
+    ):
         dripped = thread.submit(drip, address)
-        of = load_test(address, pid, arguments.picture.read_bytes(), ROUNDS, BAD)
+        of = load_test(address, pid, Path(temporary), arguments.picture.read_bytes(), ROUNDS, BAD)
         slowest = quantiles(of.seconds, n=100)[-1]
         print(f"{len(of.seconds)} pictures, {CLIENTS} at a time: {len(of.seconds) / of.wall:.1f} a second;"
               f" median {median(of.seconds):.2f} s, 99 % within {slowest:.2f} s")  # fmt: skip
@@ -78,10 +84,11 @@ def main() -> None:
 
 
 @contextmanager
-def served(model: str) -> Iterator[tuple[str, int]]:
-    """Its address and its process, for as long as that is needed."""
+def served(model: str, temporary: str) -> Iterator[tuple[str, int]]:
+    """Its address and its process, for as long as that is needed; its temporary files go to a folder of their own."""
     command = [sys.executable, "-m", "scripts.serve", model, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"TMPDIR": temporary}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
         try:
             line = process.stdout.readline()
@@ -92,10 +99,10 @@ def served(model: str) -> Iterator[tuple[str, int]]:
             process.kill()
 
 
-def load_test(address: str, pid: int, picture: bytes, rounds: int, bad: int) -> Borne:
+def load_test(address: str, pid: int, temporary: Path, picture: bytes, rounds: int, bad: int) -> Borne:
     """`rounds` times CLIENTS pictures, then `bad` uploads, as many at a time.
 
-    `address` is HOST:PORT. The server is warm when it has had each of them once, CLIENTS at a time.
+    `address` is HOST:PORT, `temporary` the server's folder for temporary files. The server is warm when it has had each of them once, CLIENTS at a time.
     """
     kinds = bad_uploads(picture)
     good = Bad(200, picture)
@@ -114,7 +121,6 @@ def load_test(address: str, pid: int, picture: bytes, rounds: int, bad: int) -> 
         except (OSError, HTTPException, ValueError) as error:
             lost.append(error)
 
-    temporary = len(list(Path(tempfile.gettempdir()).iterdir()))
     with ThreadPoolExecutor(CLIENTS) as clients:
         warm = [*(CLIENTS * [good]), *(kinds[number % len(kinds)] for number in range(2 * CLIENTS))]
         list(clients.map(ask, warm))
@@ -124,11 +130,11 @@ def load_test(address: str, pid: int, picture: bytes, rounds: int, bad: int) -> 
         list(clients.map(ask, rounds * CLIENTS * [good]))
         wall = time.perf_counter() - start
         list(clients.map(ask, (kinds[number % len(kinds)] for number in range(bad))))
-    left = len(list(Path(tempfile.gettempdir()).iterdir())) - temporary
+    left = len(list(temporary.iterdir()))
     wait_until(lambda: open_files(pid) <= files)
     answered = rounds * CLIENTS + bad - len(lost)
     after = (before, memory(pid))
-    return Borne(answered, len(lost), wrong, seconds, wall, after, max(0, left) + max(0, open_files(pid) - files))
+    return Borne(answered, len(lost), wrong, seconds, wall, after, left + max(0, open_files(pid) - files))
 
 
 def bad_uploads(picture: bytes) -> list[Bad]:
