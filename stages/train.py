@@ -9,12 +9,14 @@ More than the last layer is also trained by several processes, on one machine or
 RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment: docs/scale.md.
 """
 
+import os
+
 from stages.ground import paths
 from stages.ground.cli import importing_torch, run
 from stages.ground.errors import ProjectError
 from stages.ground.params import Seed, load_section
 from stages.ground.seeds import derived_rng
-from stages.ground.surroundings import is_first
+from stages.ground.surroundings import is_first, surroundings
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.heads.novelty import novelty_of
@@ -35,6 +37,8 @@ def main(model: str, dataset: str, variant: str) -> None:
             return
         train_head(recipe, (model, dataset, variant))
     else:
+        if surroundings():  # what fails between machines is said in a line, not in traces of torch's C++
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         with importing_torch():
             from stages.training.whole import train_whole
         train_whole(recipe, (model, dataset, variant))

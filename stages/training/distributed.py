@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,7 +177,7 @@ def join(around: Surroundings, work: Callable[..., None], *arguments: str) -> No
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not re.search("gloo|nccl", str(error), re.IGNORECASE):
             raise
-        heard.join(2 * PULSE)  # which ends this process, if another has ended
+        heard.join(4 * PULSE)  # which ends this process, if another has ended
         line = " ".join(str(error).split())
         raise ProjectError(f"another of {around.size} processes did not answer: {line:.200}; {AGAIN}") from error
     done.set()
@@ -210,6 +211,7 @@ def _hear_of_all(pulse: dist.ProcessGroup, done: threading.Event, size: int) -> 
             if finished.item():
                 return
     except RuntimeError:
+        time.sleep(PULSE)  # this one may be about to end as well, by an error that says more
         print(f"error: another of {size} processes has ended, or its machine does not answer; {AGAIN}", file=sys.stderr)
         sys.stderr.flush()
         os._exit(1)
