@@ -23,9 +23,10 @@ from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import write_table
 from stages.ground.runtime import Runtime, load_runtime
-from stages.models.backbone import BATCH, Backbone
+from stages.models.backbone import BATCH, Backbone, providers
 from stages.models.features import Embedded, Features
 from stages.models.pretrained import Pretrained
+from stages.models.tensors import check_about
 from stages.pictures.picture import progress_bar
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
@@ -65,28 +66,36 @@ def main(model: str, dataset: str) -> None:
     pretrained = Pretrained.read(paths.weights(model), model)
     identity, listed = pretrained.identity(preprocessing), list_splits(paths.images(dataset))
     pictures = [path for of in listed.values() for path in of.files]
+    files = {split: names_of(of, paths.images(dataset)) for split, of in listed.items()}
+    check_about(paths.features(model, dataset), {"files": files})
     at_once = len(pictures) <= PART
     embedder = Embedder(pretrained, preprocessing, runtime, runtime.progress and at_once)
-    given, job = (identity, runtime.device), f"features-{model}-{dataset}"
+    given, job = (identity, providers(runtime.device)), f"features-{model}-{dataset}"
     with (
         progress_bar(len(pictures), runtime.progress and not at_once) as bar,
         in_parts(job, embedder, pictures, PART, given, runtime, bar.update) as parts,
     ):
         embeddings = stacked((of["embeddings"] for of in parts), len(pictures))
-        features = Features(identity, listed["train"].classes, by_split(dataset, listed, embeddings))
+        features = Features(identity, listed["train"].classes, by_split(dataset, files, listed, embeddings))
         for split, of in features.splits.items():
             print(f"{split}: {len(of.files)} images, {pretrained.width} features each")
         features.write(paths.features(model, dataset))
         write_table(paths.embeddings(model, dataset), projected(features))
 
 
-def by_split(dataset: str, listed: dict[str, LabelledFiles], embeddings: np.ndarray) -> dict[str, Embedded]:
+def names_of(listed: LabelledFiles, folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in listed.files]
+
+
+def by_split(
+    dataset: str, files: dict[str, list[str]], listed: dict[str, LabelledFiles], embeddings: np.ndarray
+) -> dict[str, Embedded]:
     """(N, D) of all pictures -> of each split's"""
-    splits, start, folder = {}, 0, paths.images(dataset)
-    for split, of in listed.items():
-        files = [path.relative_to(folder).as_posix() for path in of.files]
-        splits[split] = Embedded(files, embeddings[start : start + len(files)], of.labels, groups_of(dataset, files))
-        start += len(files)
+    splits, start = {}, 0
+    for split, names in files.items():
+        part = embeddings[start : start + len(names)]
+        splits[split] = Embedded(names, part, listed[split].labels, groups_of(dataset, names))
+        start += len(names)
     return splits
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,11 @@ import pytest
 import yaml
 
 from stages import audit, features
-from stages.engine import parts as parts_module
 from stages.engine.parts import in_parts, stacked
 from stages.engine.tasks import results
 from stages.ground import paths
 from stages.ground.errors import ProjectError
+from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from tests.conftest import to_yaml, wait_for
 from tests.drawing import draw_split
@@ -36,6 +37,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.engine.parts import in_parts
+from stages.ground.room import room
 from stages.ground.runtime import Runtime
 
 runs = Path(sys.argv[1])
@@ -190,7 +192,7 @@ def test_what_depends_on_something_that_changed_runs_anew(
         again = 2
     elif what == "code":
         Path("code").mkdir()
-        monkeypatch.setattr(parts_module, "CODE", Path("code"))
+        monkeypatch.setattr(paths, "CODE", Path("code"))
     else:
         kept[0].write_bytes(kept[0].read_bytes()[:-30])
         again = 2
@@ -198,11 +200,12 @@ def test_what_depends_on_something_that_changed_runs_anew(
     assert len(list(runs.iterdir())) == again
 
 
-def test_rows_of_several_parts_lie_in_a_file(in_folder: Path) -> None:
+def test_many_rows_of_several_parts_lie_in_a_file(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.engine.parts.room", partial(room, in_memory=0))
     whole = np.arange(12, dtype=np.float32).reshape(6, 2)
     assert stacked([whole], 6) is whole
     found = stacked(iter([whole[:4], whole[4:]]), 6)
-    assert isinstance(found, np.memmap)
+    assert isinstance(found.base, np.memmap)
     assert (found == whole).all()
     assert list(Path("work").iterdir()) == []  # nameless
 
@@ -272,6 +275,12 @@ def test_an_address_where_nothing_answers_is_one_line() -> None:
         nowhere = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(ProjectError, match=f"runtime.address: no Ray cluster at {nowhere} can be used"):
         list(results(sizes, [()], Runtime(engine="ray", address=nowhere)))
+
+
+@needs_ray
+def test_a_task_that_fits_no_node_is_one_line(in_folder: Path, on_ray: Runtime) -> None:
+    with pytest.raises(ProjectError, match=r"runtime.workers is 64: no node of the Ray .* that one has is \d+$"):
+        list(results(sizes, [()], on_ray.model_copy(update={"workers": 64})))
 
 
 @needs_ray

@@ -41,6 +41,7 @@ def results(
     """See stages/engine/tasks.py. A task takes runtime.workers processors."""
     with _connected(runtime.address):
         gpus = int(gpu and runtime.device == "cuda")
+        _check_fits(runtime.workers, gpus)
         task = ray.remote(num_cpus=runtime.workers, num_gpus=gpus, max_retries=RETRIES, max_calls=0)(_done)
         sent, folder, left = ray.put(do), str(Path.cwd()), enumerate(arguments)
         waiting: dict[Any, int] = {}
@@ -68,6 +69,18 @@ def _connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_fits(processors: int, gpus: int) -> None:
+    """Ray itself would wait without end for a node that such a task fits on."""
+    nodes = [of["Resources"] for of in ray.nodes() if of["Alive"]]
+    if not any(of.get("CPU", 0) >= processors and of.get("GPU", 0) >= gpus for of in nodes):
+        most = int(max((of.get("CPU", 0) for of in nodes), default=0))
+        also, too = (", and runtime.device cuda", " and a GPU") if gpus else ("", "")
+        raise ProjectError(
+            f"{PARAMS_FILE}: runtime.workers is {processors}{also}: no node of the Ray cluster has so many"
+            f" processors{too} for a task; the most that one has is {most}"
+        )
 
 
 def _at_once(processors: int) -> int:

@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from stages.ground.shards import stamp
 
-CODE = Path(__file__).parents[1]
 DIGITS = 16
+LIBRARIES = ("numpy", "onnxruntime", "pillow")
 
 Columns = dict[str, np.ndarray]  # of one length: a row of each for each picture
 
@@ -39,7 +40,7 @@ def in_parts(
 ) -> Iterator[Iterator[Columns]]:
     """Yield what `do` gives of so many pictures after the other, in their order. What is kept is removed at the end.
 
-    What fits one part is done here and not kept.
+    What fits one part is done here and not kept. Other versions of what decodes and computes (LIBRARIES) start afresh.
 
     Args:
         job: the stage's cell; no other job has this name.
@@ -48,10 +49,12 @@ def in_parts(
         done: is told of so many pictures that they are done.
     """
     parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    folder = paths.SCRATCH / "parts" / job
     if len(parts) == 1:
+        remove(folder)  # of when there were more pictures
         yield iter([do(pictures)])
         return
-    folder, given = paths.SCRATCH / "parts" / job, _digest(settings, [sha256(file) for file in list_files(CODE)])
+    given = _digest(settings, list(map(version, LIBRARIES)), [sha256(file) for file in list_files(paths.CODE)])
     files = [folder / f"{_digest(given, [stamp(of) for of in part])}.npz" for part in parts]
     missing = [number for number, file in enumerate(files) if not zipfile.is_zipfile(file)]
     done(sum(map(len, parts)) - sum(len(parts[number]) for number in missing))

@@ -20,12 +20,12 @@ class Surroundings:
 
 
 def surroundings() -> Surroundings | None:
-    """None where this process is alone: without RANK and WORLD_SIZE, or with a WORLD_SIZE of 1.
+    """None where this process is alone: with neither RANK nor WORLD_SIZE, or the first of one.
 
     Raises:
         ProjectError: one of the variables is missing, or is not such a number.
     """
-    if not {"RANK", "WORLD_SIZE"} & set(os.environ):
+    if (os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")) == ("0", "1"):
         return None
     if missing := [name for name in NEEDED if not os.environ.get(name)]:
         raise ProjectError(
@@ -36,7 +36,7 @@ def surroundings() -> Surroundings | None:
     local_size = _number("LOCAL_WORLD_SIZE", 1, size, "1")
     rank, local_rank = _number("RANK", 0, size - 1), _number("LOCAL_RANK", 0, local_size - 1, "0")
     _number("MASTER_PORT", 1, 65535)
-    return Surroundings(rank, size, local_rank, local_size) if size > 1 else None
+    return Surroundings(rank, size, local_rank, local_size)
 
 
 def is_first() -> bool:

@@ -42,7 +42,7 @@ class Backbone:
         try:
             values = {PREFIX + name: onnxruntime.OrtValue.ortvalue_from_numpy(tensors[name]) for name in graph.tensors}
             options.add_external_initializers(list(values), list(values.values()))
-            self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=_providers(device))
+            self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=providers(device))
         except Exception as error:  # onnxruntime's own kinds are not public
             raise ProjectError("its tensors do not fit its graph") from error
         self.has_places = PLACES in {output.name for output in self._session.get_outputs()}
@@ -71,6 +71,7 @@ class Backbone:
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def _providers(device: str) -> list[Any]:
+def providers(device: str) -> list[Any]:
+    """Of onnxruntime's, those that a device of runtime.device comes to here."""
     gpu = device in ("auto", "cuda") and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     return [*([("CUDAExecutionProvider", {"use_tf32": "0"})] if gpu else []), "CPUExecutionProvider"]

@@ -19,6 +19,7 @@ from stages.ground.files import written_whole
 
 Tensors = dict[str, np.ndarray]
 LONGEST_HEADER = 100_000_000  # bytes, that safetensors reads
+OF_TENSORS = 100_000  # of these, for their names and shapes
 TYPES = {  # in the order of their tensors in a file: NumPy's names, and the format's
     "uint64": "U64",
     "int64": "I64",
@@ -42,17 +43,22 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], about: Mapping[
         ProjectError: `about` is too long for the format.
         OSError: the system does not let it be written.
     """
+    check_about(path, about)
     ordered = sorted(tensors, key=lambda name: (list(TYPES).index(tensors[name].dtype.name), name))
     header = _header({name: tensors[name] for name in ordered}, json.dumps({**about, "crc32": checksum(tensors)}))
-    if len(header) > LONGEST_HEADER:
-        raise ProjectError(
-            f"{path}: its header would take {len(header)} bytes; safetensors reads {LONGEST_HEADER}. Most of it are the"
-            " names of images: shorter ones, or fewer images, fit"
-        )
     with written_whole(path) as part, part.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for name in ordered:
             file.write(_bytes(tensors[name]))
+
+
+def check_about(path: Path, about: Mapping[str, object]) -> None:
+    """Raises ProjectError where `about`, or what is known of it before the work, is too long for the format."""
+    if (length := len(json.dumps(json.dumps(about)))) > LONGEST_HEADER - OF_TENSORS:
+        raise ProjectError(
+            f"{path}: its header would take {length} bytes; safetensors reads {LONGEST_HEADER}. Most of it are the"
+            " names of images: shorter ones, or fewer images, fit"
+        )
 
 
 def read_tensors(path: Path, keys: Collection[str] = (), mapped: bool = False) -> tuple[Tensors, dict[str, Any]]:
