@@ -160,9 +160,10 @@ def train_epoch(
     for step, batch in enumerate(recipe.batches(count, seed, epoch), start=1):
         share = compute.team.share(batch)
         labels = torch.from_numpy(images.labels[share]).to(compute.device)
-        inputs = images.augmented(share, compute.device, epoch)
-        with compute.autocast(), together(compute.team, len(batch)):
-            logits = network(inputs)
+        with compute.autocast():
+            inputs = images.augmented(share, compute.device, epoch)
+            with together(compute.team, len(batch)):
+                logits = network(inputs)
         loss = F.cross_entropy(logits, labels, weights, reduction="sum") / len(batch)
         if not math.isfinite(loss.item()):
             lr = optimizer.param_groups[-1]["lr"]
