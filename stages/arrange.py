@@ -47,12 +47,13 @@ IMBALANCE = 5  # a class with more than so many times the images of another is w
 def main(dataset: str) -> None:
     settings, runtime = load_entry("datasets", Dataset, dataset), load_runtime()
     raw, target = paths.raw(dataset), paths.images(dataset)
-    if shards := places_of_shards(raw, settings):
+    if not settings.shards:
+        if not raw.is_dir():
+            raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
+        check_no_links(raw)
+    if shards := places_of_shards(dataset, settings):
         arrange_shards(dataset, shards, settings, runtime)
         return
-    if not raw.is_dir():
-        raise ProjectError(f"{raw} is not there: put the images in it, in one folder per class")
-    check_no_links(raw)
     corrections, said = read_corrections(dataset)
     plan, notes = planned(raw, settings, corrections)
     check_classes(raw, plan)
@@ -73,21 +74,29 @@ def main(dataset: str) -> None:
         print(warning)
 
 
-def places_of_shards(raw: Path, settings: Dataset) -> dict[str, list[str]]:
+def places_of_shards(dataset: str, settings: Dataset) -> dict[str, list[str]]:
     """{split: places of tar files}, where the images are in such."""
-    if settings.shards:
+    if not settings.shards:
+        return shards_below(paths.raw(dataset))
+    try:
         return {split: [of for place in places for of in expanded(place)] for split, places in settings.shards.items()}
-    return shards_below(raw) if raw.is_dir() else {}
+    except ProjectError as error:
+        raise ProjectError(f"params.yaml: datasets.{dataset}.shards: {error}") from error
 
 
 def arrange_shards(dataset: str, shards: Mapping[str, Sequence[str]], settings: Dataset, runtime: Runtime) -> None:
     """The same of tar files, which stay as they are; of what lies elsewhere there is an index alone."""
     raw, target = paths.raw(dataset), paths.images(dataset)
+    for key in ("manifest", "val_fraction"):
+        if getattr(settings, key):
+            raise ProjectError(
+                f"params.yaml: datasets.{dataset}.{key}: of tar files, the folders in {raw} say which images validate;"
+                " take it out"
+            )
     if len(read_corrections(dataset)[0]):
         raise ProjectError(f"{paths.corrections(dataset)}: in tar files nothing is corrected: mend them themselves")
     contents: dict[str, str] = {}  # by place, as in folders: SPLIT/CLASS/FILE
     examined: dict[str, Examined] = {}
-    files: dict[str, Path] = {}  # by path below data/DATASET/, where there are groups
     broken: list[UnusableError] = []
     left_out: Counter[str] = Counter()
     with written_whole(target) as folder:
@@ -98,8 +107,6 @@ def arrange_shards(dataset: str, shards: Mapping[str, Sequence[str]], settings: 
                 contents[at := in_folders(split, path.name, file)] = digest
                 if file in found.notable:
                     examined[at] = found.notable[file]
-            if settings.groups or settings.group_pattern:
-                files |= {f"{split}/{path.name}/{file}": path / file for file in found.digests}
             broken, left_out = broken + found.broken, left_out + found.left_out
         check_usable(broken, len(contents) + len(broken))
         check_classes(raw, contents)
@@ -108,8 +115,9 @@ def arrange_shards(dataset: str, shards: Mapping[str, Sequence[str]], settings: 
         values = Values(*settings.values) if settings.values else shared_values(examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
-        groups = group_names(settings, files, raw)
-        if kept_together := groups or {of_shards(at): digest for at, digest in copies(contents).items()}:
+        known = {of_shards(at): digest for at, digest in contents.items()}
+        groups = group_names(settings, known, raw)
+        if kept_together := groups or copies(known):
             write_json(folder / paths.groups(dataset).name, kept_together)
     others = some([f"{count} {kind}" for kind, count in left_out.most_common()], most=8)
     notes = [f"left out: {left_out.total()} members of tar files that are no pictures ({others})"] if left_out else []

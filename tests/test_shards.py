@@ -1,9 +1,11 @@
 """Data sets in tar files: stages/ground/shards.py, stages/datasets/shards.py, arrange, and scripts/shards.py."""
 
+import hashlib
 import io
 import json
 import re
 import shutil
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -18,13 +20,15 @@ import yaml
 
 from scripts.shards import write_shards
 from stages import arrange, audit, evaluate, explain, features, train
-from stages.ground import paths, shards
+from stages.datasets import groups
+from stages.ground import paths, places, shards
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_json, sha256
 from stages.ground.shards import inside, open_file, read_index
 from stages.models.features import Features
 from stages.pictures.picture import open_picture
 from stages.preprocessing.splits import list_splits
+from stages.training.checkpoint import Checkpoint
 from tests.conftest import PROJECT, to_yaml
 from tests.drawing import draw_data_set, draw_picture
 from tests.finished import DATA, MODEL
@@ -242,21 +246,117 @@ def test_a_tar_file_that_has_changed_is_one_line(drawn: Path) -> None:
 def test_tar_files_beside_pictures_or_without_val_are_refused(in_folder: Path) -> None:
     settle()
     both({"a/1.png": picture(1), "b/2.png": picture(2)})
-    draw_picture(paths.raw(NAME) / "train/discs/1.png", "discs", 1)
+    draw_picture(paths.raw(NAME) / "train/1.png", "discs", 1)
     with pytest.raises(
         ProjectError, match=r"data/raw/tars: tar files, and pictures beside them \(data/raw/tars/train/"
     ):
         arrange.main(NAME)
-    shutil.rmtree(paths.raw(NAME) / "train/discs")
+    (paths.raw(NAME) / "train/1.png").unlink()
     shutil.rmtree(paths.raw(NAME) / "val")
     with pytest.raises(ProjectError, match="data/raw/tars: no tar files of val"):
         arrange.main(NAME)
+
+
+def test_a_tar_file_beside_class_folders_is_left_out(in_folder: Path, capsys) -> None:
+    settle()
+    draw_data_set(paths.raw(NAME))
+    write_tar(paths.raw(NAME) / "train/backup.tar", {"a/1.png": picture(1)})
+    arrange.main(NAME)
+    assert "left out: 1 files, each an archive: unpack it first (train/backup.tar)" in capsys.readouterr().out
+    assert not list(paths.images(NAME).rglob("*.tar*"))
+
+
+def test_two_folders_of_one_split_are_taken_together_and_links_refused(in_folder: Path, capsys) -> None:
+    settle()
+    both({"a/1.png": picture(1), "b/2.png": picture(2)})
+    write_tar(paths.raw(NAME) / "valid/b.tar", {"a/3.png": picture(3), "b/4.png": picture(4)})
+    (paths.raw(NAME) / "validation").mkdir()
+    arrange.main(NAME)
+    assert "data/tars/val: 4 images (a 2, b 2)" in capsys.readouterr().out
+    (paths.raw(NAME) / "valid").rename("elsewhere")
+    (paths.raw(NAME) / "valid").symlink_to(Path("elsewhere").absolute())
+    with pytest.raises(ProjectError, match="valid: links to folders, which DVC does not follow"):
+        arrange.main(NAME)
+
+
+@pytest.mark.parametrize("entry", [{"manifest": "a.tsv"}, {"val_fraction": 0.3}])
+def test_what_would_draw_the_split_of_tar_files_is_refused(in_folder: Path, entry: dict[str, object]) -> None:
+    settle(**entry)
+    both({"a/1.png": picture(1), "b/2.png": picture(2)})
+    with pytest.raises(ProjectError, match=rf"params.yaml: datasets.tars.{next(iter(entry))}: .*; take it out$"):
+        arrange.main(NAME)
+
+
+def test_sparse_members_are_refused(in_folder: Path) -> None:
+    settle()
+    both({"a/1.png": picture(1), "b/2.png": picture(2)})
+    with Path("sparse.png").open("wb") as file:
+        file.truncate(1 << 20)
+        file.write(picture(3))
+    subprocess.run(["tar", "-Scf", paths.raw(NAME) / "train/b.tar", "sparse.png"], check=True)
+    with pytest.raises(ProjectError, match=r"b.tar: its member 'sparse.png' is sparse; pack it anew"):
+        arrange.main(NAME)
+
+
+def test_files_of_groups_take_the_checksums_that_are_known(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(groups="groups.txt")
+    both({"a/1.png": picture(1), "b/2.png": picture(2)})
+    lines = [f"{hashlib.sha256(picture(number)).hexdigest()}  g{number}\n" for number in (1, 2, 8, 9)]
+    paths.MANIFESTS.mkdir(parents=True)
+    (paths.MANIFESTS / "groups.txt").write_text("".join(lines))
+    monkeypatch.setattr(groups, "sha256", None)
+    arrange.main(NAME)
+    assert read_json(paths.groups(NAME))["val/a.tar/b/9.png"] == "g9"
+
+
+def test_an_index_counts_only_where_arrange_writes_it(drawn: Path) -> None:
+    arrange.main(NAME)
+    arranged = paths.images(NAME) / "train"
+    tar = shards.shards_in(arranged)[0]
+    assert inside(tar / "discs/discs.0.png")
+    for elsewhere in (Path("downloads/x/train"), paths.raw(NAME), paths.raw(NAME) / "deep", Path("data/../x/train")):
+        shutil.copytree(arranged, elsewhere, dirs_exist_ok=True)
+        assert inside(elsewhere / tar.name / "discs/discs.0.png") is None
+        assert not shards.shards_in(elsewhere)
+    tar.unlink()
+    tar.mkdir()
+    assert inside(tar / "discs/discs.0.png") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"place": 1}, "place: Input should be a valid string"),
+        ({"files": {"a/1.png": [0, 1]}}, "files.a/1.png.2: Field required"),
+        ({"files": {"a/1.png": [0, -1, 1]}}, "files.a/1.png.1: Input should be greater than or equal to 0"),
+    ],
+)
+def test_an_index_of_other_types_is_one_line(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    index = {"place": None, "sha256": "0", "files": {}} | change
+    shards.index_path(tmp_path / "a.tar").write_text(json.dumps(index))
+    with pytest.raises(ProjectError) as error:
+        read_index(tmp_path / "a.tar")
+    assert f"a.tar.json: not the index of a tar file ({said}); run dvc repro" in str(error.value)
+
+
+def test_a_checkpoint_does_not_read_tar_files_that_are_indexed(drawn: Path) -> None:
+    def name() -> str:
+        return Checkpoint.of(Path("work"), "m-d-v", (), [paths.images(NAME)]).path.name
+
+    arrange.main(NAME)
+    tar, first = shards.shards_in(paths.images(NAME) / "train")[0], name()
+    tar.write_bytes(b"")
+    assert name() == first
+    index = shards.index_path(tar)
+    index.write_text(index.read_text() + "\n")
+    assert name() != first
 
 
 class _Parts(SimpleHTTPRequestHandler):
     """Gives parts of files, as servers of large files do."""
 
     asked: ClassVar[list[str]] = []
+    whole: ClassVar[list[bool]] = []  # whether the next answers with content are; all others are
 
     def log_message(self, *_: object) -> None: ...
 
@@ -275,7 +375,8 @@ class _Parts(SimpleHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {asked[1]}-{int(asked[1]) + len(part) - 1}/{len(data)}")
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(part)
+            self.wfile.write(part if not self.whole or self.whole.pop(0) else part[: len(part) // 2])
+            self.close_connection = True
 
 
 @pytest.fixture
@@ -299,11 +400,31 @@ def test_tar_files_that_lie_elsewhere_are_read_by_parts(drawn: Path, address: st
     assert any(of.startswith("bytes=") for of in _Parts.asked)
 
 
+def test_reads_that_are_cut_off_are_tried_again_then_named(
+    drawn: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "WAITS", (0, 0))
+    place, last = f"{address}/train/train-000000.tar", len(list(Path("served/train").glob("*.tar"))) - 1
+    settle(shards={"train": [f"{address}/train/train-{{000000..{last:06}}}.tar"], "val": ["served/val/*.tar"]})
+    monkeypatch.setattr(_Parts, "whole", [False, False])
+    arrange.main(NAME)
+    assert not _Parts.whole
+    path = list_splits(paths.images(NAME))["train"].files[0]
+    monkeypatch.setattr(_Parts, "whole", [False] * 3)
+    with pytest.raises(ProjectError, match=f"{place} cannot be read: ClientPayloadError"):
+        open_file(path)
+    assert sha256(path) == sha256(drawn / "train" / Path(*path.parts[4:]))
+    monkeypatch.setattr(_Parts, "whole", [False] * 3)
+    with pytest.raises(ProjectError, match=f"{place} cannot be read: ClientPayloadError"):
+        arrange.main(NAME)
+
+
 def test_what_is_wrong_with_places_is_one_line(drawn: Path, address: str) -> None:
     val = ["served/val/*.tar"]
     for place, said in (
         (f"{address}/train/none.tar", "none.tar cannot be read: "),
         ("served/none*.tar", "served/none*.tar: nothing lies there"),
+        ("served/a-{5..3}.tar", "params.yaml: datasets.tars.shards: served/a-{5..3}.tar: {5..3} has nothing in it"),
         ("served/x.zip", "served/x.zip: expected a name that ends in .tar"),
         ("nowhere://x/a.tar", "nowhere://x/a.tar cannot be read: ValueError: Protocol not known: nowhere"),
     ):

@@ -12,17 +12,19 @@ from stages.ground.files import sha256, written_whole
 LINE = re.compile(r"([0-9a-f]{64}) +(\S.*)")
 
 
-def group_names(settings: Dataset, images: Mapping[str, Path], of: object) -> dict[str, str] | None:
+def group_names(settings: Dataset, images: Mapping[str, Path | str], of: object) -> dict[str, str] | None:
     """{place: name of its group}, of images at these places; None where the data set has no groups.
 
-    Errors name `of`.
+    `images` is {place: the file or, where it is known, its sha256}. Errors name `of`.
 
     Raises:
         ProjectError: an image has none.
     """
     if settings.groups:
         by_content = read_groups(settings.groups)
-        found = {place: by_content.get(sha256(path)) for place, path in images.items()}
+        found = {
+            place: by_content.get(sha256(file) if isinstance(file, Path) else file) for place, file in images.items()
+        }
         expected = f"a line for each image in {paths.MANIFESTS / settings.groups}"
     elif settings.group_pattern:
         found = {place: _matched(settings.group_pattern, Path(place).name) for place in images}

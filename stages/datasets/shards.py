@@ -20,7 +20,7 @@ from stages.datasets.archive import path_problem
 from stages.datasets.layout import SPLITS, split_of
 from stages.datasets.names import class_problem
 from stages.ground.errors import ProjectError, some
-from stages.ground.shards import SUFFIX, Index
+from stages.ground.shards import SUFFIX, Entry, Index
 from stages.pictures.examined import Examined, examine_file
 from stages.pictures.kinds import is_called_picture
 from stages.pictures.listing import LeftOut, files_below, passed_over, why_not
@@ -47,7 +47,7 @@ class Indexed:
 class _Found:
     """What a tar file holds, by the members' names."""
 
-    places: dict[str, list[int]] = field(default_factory=dict)  # of pictures: first byte, size, CRC-32
+    places: dict[str, Entry] = field(default_factory=dict)  # of pictures
     digests: dict[str, str] = field(default_factory=dict)
     notable: dict[str, Examined] = field(default_factory=dict)
     broken: list[UnusableError] = field(default_factory=list)
@@ -56,25 +56,26 @@ class _Found:
 
 
 def shards_below(raw: Path) -> dict[str, list[str]]:
-    """{split: tar files} of raw/{train,val,test}/*.tar; {} where it has none.
+    """{split: tar files} of raw/{train,val,test}/*.tar; {} where it has none, or pictures lie in class folders.
 
     Raises:
         ProjectError: pictures lie beside them, or train or val has none.
     """
-    folders = {folder: split_of(folder.name) for folder in sorted(raw.iterdir()) if folder.is_dir()}
-    found = {
-        split: sorted(str(path) for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file())
-        for folder, split in folders.items()
-        if split
-    }
-    found = {split: found[split] for split in SPLITS if found.get(split)}
+    found: dict[str, list[str]] = {}
+    folders = {raw}
+    for folder in sorted(path for path in raw.iterdir() if path.is_dir()):
+        tars = sorted(str(path) for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file())
+        if tars and (split := split_of(folder.name)):
+            found.setdefault(split, []).extend(tars)  # val/ and valid/ are one
+            folders.add(folder)
     if found:
-        tars = {path for paths in found.values() for path in paths}
-        beside = [path for path in files_below(raw, LeftOut()) if str(path) not in tars and is_called_picture(path)]
+        beside = [path for path in files_below(raw, LeftOut()) if is_called_picture(path)]
+        if any(path.parent not in folders for path in beside):
+            return {}
         if beside:
             raise ProjectError(f"{raw}: tar files, and pictures beside them ({some(beside)}): take one kind out")
         check_splits(found, raw)
-    return found
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def check_splits(found: Mapping[str, object], of: object) -> None:
@@ -168,7 +169,7 @@ def _look_through(
                 found.left_out[PurePosixPath(name).suffix or "no suffix"] += 1
             else:
                 _check_name(found, name, place)
-                found.places[name] = [member.offset_data, member.size, zlib.crc32(content)]
+                found.places[name] = (member.offset_data, member.size, zlib.crc32(content))
                 waiting.append((name, threads.submit(examine_file, BytesIO(content), f"{place}/{name}")))
                 take(AHEAD)
         take(0)
@@ -181,6 +182,8 @@ def _members(tar: tarfile.TarFile, place: str) -> Iterator[tuple[tarfile.TarInfo
         parts = PurePosixPath(member.name).parts
         if member.isdir() or any(passed_over(part, part == parts[-1]) for part in parts):
             continue
+        if member.issparse():  # whose bytes do not lie in one piece
+            raise ProjectError(f"{place}: its member {member.name!r:.90} is sparse; pack it anew, without tar's -S")
         content = tar.extractfile(member) if member.isreg() else None
         if content is None:
             raise ProjectError(f"{place}: its member {member.name!r:.90} is a link, or no file")

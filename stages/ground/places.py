@@ -1,15 +1,17 @@
 """Where large files lie: in folders, or wherever fsspec reads: http, s3, gs, …"""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from stages.ground.errors import ProjectError
 
 BLOCK = 4 << 20  # bytes that are asked for at once
 BLOCKS = 4  # that are kept: threads do not ask quite in order
+WAITS = (0.2, 2.0)  # seconds, before a read that failed is tried again
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")  # of shells, and of webdataset: train-{000..146}.tar
 
 
@@ -25,6 +27,8 @@ def expanded(place: str) -> list[str]:
     """
     if found := RANGE.search(place):
         first, last = found[1], found[2]
+        if int(first) > int(last):
+            raise ProjectError(f"{place}: {found[0]} has nothing in it: write the smaller number first")
         numbers = (f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1))
         return [of for number in numbers for of in expanded(f"{place[: found.start()]}{number}{place[found.end() :]}")]
     if not re.search(r"[*?[]", place):
@@ -45,11 +49,55 @@ def open_place(place: str) -> BinaryIO:
     """For reading, forwards above all.
 
     Raises:
-        ProjectError: a remote place that cannot be read.
+        ProjectError: a remote place that cannot be read, now or when its content is asked for.
         OSError: the system does not let it be opened.
     """
     if not is_remote(place):
         return Path(place).open("rb")
+    return cast("BinaryIO", _Remote(place))
+
+
+class _Remote:
+    """A remote file, opened anew where its connection breaks."""
+
+    def __init__(self, place: str) -> None:
+        self._place, self._at, self._file = place, 0, _open_remote(place)
+
+    def __enter__(self) -> "_Remote":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def seek(self, offset: int) -> None:
+        self._at = offset
+
+    def read(self, size: int) -> bytes:
+        for wait in WAITS:
+            try:
+                return self._read(size)
+            except Exception:  # each kind of place has its own; the last one is told
+                time.sleep(wait)
+        with naming(self._place):
+            return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        if self._file.closed:
+            self._file = _open_remote(self._place)
+        try:
+            self._file.seek(self._at)
+            content = self._file.read(size)
+        except BaseException:
+            self._file.close()
+            raise
+        self._at += len(content)
+        return content
+
+
+def _open_remote(place: str) -> BinaryIO:
     with naming(place):
         files, path = _url_to_fs(place)
         cache: dict[str, Any] = {"cache_type": "blockcache", "cache_options": {"maxblocks": BLOCKS}}

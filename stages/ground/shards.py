@@ -13,8 +13,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.places import is_remote, open_place
 
@@ -26,13 +29,20 @@ _lock = threading.Lock()
 _opened: OrderedDict[tuple[str, str, int], BinaryIO] = OrderedDict()  # by place, checksum and process
 
 
+Natural = Annotated[int, Field(ge=0)]
+Entry = tuple[Natural, Natural, Natural]  # of a file in a tar file: its first byte, how many there are, their CRC-32
+
+
 @dataclass(frozen=True)
 class Index:
     """Of one tar file."""
 
     place: str | None  # where it lies; None: beside the index
     sha256: str  # of all of it
-    files: dict[str, list[int]]  # in its order, by "CLASS/FILE": the first byte, how many there are, their CRC-32
+    files: dict[str, Entry]  # in its order, by "CLASS/FILE"
+
+
+_INDEX = TypeAdapter(Index)
 
 
 def index_path(shard: Path) -> Path:
@@ -56,14 +66,29 @@ def read_index(shard: Path) -> Index:
 @lru_cache(INDEXES)
 def _read_index(path: Path, _: int) -> Index:
     try:
-        return Index(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ProjectError(f"{path}: not the index of a tar file ({error}); run dvc repro") from error
+        return _INDEX.validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = ": ".join([".".join(map(str, first["loc"])), first["msg"]]).removeprefix(": ")
+        raise ProjectError(f"{path}: not the index of a tar file ({what}); run dvc repro") from error
 
 
 def shards_in(folder: Path) -> list[Path]:
     """The tar files whose indexes lie in the folder, sorted."""
-    return sorted(path.with_suffix("") for path in folder.glob(f"*{SUFFIX}.json"))
+    return sorted(shard for path in folder.glob(f"*{SUFFIX}.json") if is_indexed(shard := path.with_suffix("")))
+
+
+def is_indexed(shard: Path) -> bool:
+    """Whether arrange wrote an index of it. One that lies elsewhere came from anywhere, and may name any place."""
+    dataset = shard.absolute().parent.parent  # data/DATASET/SPLIT/NAME.tar
+    return (
+        shard.suffix == SUFFIX
+        and dataset.parent == paths.images("").absolute()
+        and dataset != paths.raw("").absolute()
+        and ".." not in shard.parts
+        and index_path(shard).is_file()
+        and not shard.is_dir()
+    )
 
 
 def inside(path: Path) -> tuple[Path, str] | None:
@@ -71,7 +96,7 @@ def inside(path: Path) -> tuple[Path, str] | None:
     for number, part in enumerate(path.parts[:-1], start=1):
         if part.endswith(SUFFIX):
             shard = Path(*path.parts[:number])
-            if index_path(shard).is_file():
+            if is_indexed(shard):
                 return shard, "/".join(path.parts[number:])
     return None
 
@@ -111,7 +136,7 @@ def stamp(path: Path) -> tuple[str, int, int]:
     return path.as_posix(), size, crc
 
 
-def _entry(index: Index, path: Path, name: str) -> Any:
+def _entry(index: Index, path: Path, name: str) -> Entry:
     if name not in index.files:
         raise FileNotFoundError(2, "No such file in the tar file's index", str(path))
     return index.files[name]

@@ -14,6 +14,7 @@ from typing import Any
 
 from stages.ground.errors import ProjectError
 from stages.ground.files import list_files, sha256
+from stages.ground.shards import is_indexed
 from stages.networks.pickles import load_pickle, save_pickle
 
 State = dict[str, Any]
@@ -32,7 +33,8 @@ class Checkpoint:
         """The checkpoint of `stage` with these settings (JSON) and these input files and folders, by content."""
         parts = {"params.yaml": json.dumps(settings, sort_keys=True)}
         for given in inputs:
-            parts[given.as_posix()] = "".join(f"{path.as_posix()} {sha256(path)}\n" for path in list_files(given))
+            files = [path for path in list_files(given) if not is_indexed(path)]  # the index has a tar file's checksum
+            parts[given.as_posix()] = "".join(f"{path.as_posix()} {sha256(path)}\n" for path in files)
         digests = {name: _digest(of) for name, of in parts.items()}
         return cls(folder / f"{stage}-{_digest(json.dumps(digests))}.pt", digests)
 
