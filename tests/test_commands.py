@@ -77,7 +77,7 @@ def scripts_of(command: str) -> list[list[str]]:
 
 def made(command: str) -> "subprocess.CompletedProcess[str]":
     """What make would run."""
-    dry = [*shlex.split(command), "--dry-run", "--assume-old=.venv/installed"]
+    dry = [*shlex.split(command), "--dry-run", "--no-print-directory", "--assume-old=.venv/installed"]
     return subprocess.run(dry, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 

@@ -108,7 +108,7 @@ def test_the_index_is_pytorchs_own_unless_another_is_named() -> None:
 def test_the_guide_has_a_command_for_each_target_of_make() -> None:
     table = dict(re.findall(r"^\| `make ([\w-]+).*?` \| `(.*?)`", GUIDE, re.MULTILINE))
     recipes = dict(re.findall(r"^([\w-]+):.*##.*\n(?:\t\$\(if \$\(MODEL\).*\n)?\t@?(.*)", MAKEFILE, re.MULTILINE))
-    own = {"help", "env", "clean", "lock", "format", "bench", "bench-audit", "bench-none"}
+    own = {"help", "env", "clean", "lock", "format", "bench", "bench-audit", "bench-none", "bench-scale"}
     assert table.keys() == recipes.keys() - own
     for target, command in table.items():
         assert command.split()[:3] == recipes[target].split()[:3]

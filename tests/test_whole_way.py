@@ -83,6 +83,6 @@ def test_a_network_goes_the_whole_way(finished_project: Path, network: str, caps
         assert predict(str(path), [str(picture)], as_json=True) == 0
         told = json.loads(capsys.readouterr().out)
         shown = explain(classifier, looker(classifier), picture.read_bytes())
-        assert shown["label"] == told["class"]
+        assert shown["class"] == told["class"]
         assert shown["heat"] is not None
     assert looker(classifier)(np.zeros((3, side + 8, side + 8), np.uint8), 0).shape == (map_side, map_side)
