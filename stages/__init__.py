@@ -8,6 +8,10 @@ from pathlib import Path
 
 NEEDED = ("filelock", "onnxruntime", "pydantic", "safetensors")  # of all packages, those that few other Pythons have
 
+# Since 1.29 onnxruntime's builds report to its makers what runs, and keep a number of this machine, unless they are
+# told not to before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # As long as a stage is importing torch, Ctrl-C ends it at once and without a stack trace; stages/ground/cli.py
 # takes over from there.
 if sys.argv[0] == "-m":

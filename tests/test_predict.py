@@ -277,3 +277,19 @@ def test_it_imports_nothing_heavy(model: Path, pictures: list[Path], tmp_path: P
         imported & {"torch", "torchvision", "timm", "dvc", "matplotlib", "onnx", "pandas", "sklearn", "requests"}
         == set()
     )
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
+def test_onnxruntime_keeps_no_number_of_the_machine_to_report_by(
+    model: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path, kept = model, tmp_path / "temporary"
+    if suffix == "onnx":
+        path = tmp_path / "small.onnx"
+        export(model, "onnx", path)
+    kept.mkdir()
+    monkeypatch.setenv("TMPDIR", str(kept))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)  # which this process has
+    with start(path, pictures[0]) as command:
+        assert command.communicate()[1] == b""
+    assert list(kept.iterdir()) == []

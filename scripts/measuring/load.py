@@ -102,8 +102,8 @@ def served(model: str, temporary: str) -> Iterator[tuple[str, int]]:
 def load_test(address: str, pid: int, temporary: Path, picture: bytes, rounds: int, bad: int) -> Borne:
     """`rounds` times CLIENTS pictures, then `bad` uploads, as many at a time.
 
-    `address` is HOST:PORT, `temporary` the server's folder for temporary files. The server is warm when it has
-    had each of them once, CLIENTS at a time.
+    `address` is HOST:PORT, `temporary` the server's folder for temporary files. The server is warm when it has had each
+    of them once, CLIENTS at a time.
     """
     kinds = bad_uploads(picture)
     good = Bad(200, picture)
