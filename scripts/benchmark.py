@@ -44,14 +44,21 @@ PAGE = Path("docs/benchmark.md")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.benchmark", description=__doc__)
     parser.add_argument("--repeats", type=int, choices=range(1, 100), metavar="N", default=3)
-    parser.add_argument("--network", action="append", help="one of params.yaml, or several; all if not given")
+    parser.add_argument(
+        "--network", action="append", help="of params.yaml's, or several; all of torchvision if not given"
+    )
     parser.add_argument("--dataset", action="append", help="one of those that are downloaded, or several")
     arguments = parser.parse_args()
     with one_line_errors():
         params = load_params()
-        networks, datasets = arguments.network or list(params.models), arguments.dataset or list(params.downloads)
+        usual = [name for name, of in params.models.items() if of.source == "torchvision"]
+        networks, datasets = arguments.network or usual, arguments.dataset or list(params.downloads)
         for network in networks:
             known_as("models", params.models, network)
+            if network not in usual:
+                raise ProjectError(
+                    f"params.yaml: models.{network} is timm's; the usual script takes torchvision's alone"
+                )
             check_place(network)
         for dataset in datasets:
             known_as("downloads", params.downloads, dataset)

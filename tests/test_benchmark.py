@@ -160,7 +160,14 @@ def test_what_fails_is_one_line_and_the_page_is_as_it_was(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--network", "resnet81"], "models has no entry 'resnet81'; it has: mobilenet_v2, efficientnet_lite0, resnet18"),
+        (
+            ["--network", "resnet81"],
+            "models has no entry 'resnet81'; it has: mobilenet_v2, efficientnet_lite0, resnet18",
+        ),
+        (
+            ["--network", "efficientnet_lite0"],
+            "models.efficientnet_lite0 is timm's; the usual script takes torchvision's alone",
+        ),
         (
             ["--network", "resnet18", "--dataset", "ants"],
             "downloads has no entry 'ants'; it has: sign_digits, ants_bees, cats_dogs",

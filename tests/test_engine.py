@@ -192,6 +192,7 @@ def test_what_depends_on_something_that_changed_runs_anew(
         again = 2
     elif what == "code":
         Path("code").mkdir()
+        Path("code/other.py").touch()
         monkeypatch.setattr(paths, "CODE", Path("code"))
     else:
         kept[0].write_bytes(kept[0].read_bytes()[:-30])

@@ -95,7 +95,6 @@ def test_what_may_be_left_out_has_its_default(in_folder: Path) -> None:
         "allow_duplicates": False,
         "values": None,
         "shards": None,
-        "shards": None,
     }
     assert params.runtime.model_dump() == {
         "device": "auto",
