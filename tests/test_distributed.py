@@ -48,7 +48,7 @@ def examples(count: int) -> Points:
 
 
 def fitted(team: Team) -> tuple[nn.Module, list]:
-    """Without BatchNorm, which sees each process's share by itself."""
+    """Without BatchNorm and dropout, of which tests/test_nodes.py knows."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
     val, compute = examples(11), Compute(CPU, "float32", team)
