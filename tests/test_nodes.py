@@ -157,7 +157,7 @@ def nodes(*folders: Path) -> Iterator[list[subprocess.Popen]]:
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str, str]:
-    printed, warned = process.communicate(timeout=300)
+    printed, warned = process.communicate(timeout=900)
     return process.returncode, printed, warned
 
 

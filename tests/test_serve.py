@@ -316,7 +316,7 @@ def test_the_command_says_where_it_is_and_ctrl_c_ends_it_at_once_whoever_has_lef
             assert classify(address, pictures[0].read_bytes()).json()["class"] in CLASSES
             waiting = half_a_request(address)
             command.send_signal(signal.SIGINT)
-            assert command.communicate(timeout=30) == ("", "")
+            assert command.communicate(timeout=300) == ("", "")
             waiting.close()
         finally:
             command.kill()
@@ -483,7 +483,7 @@ def test_the_command_opens_to_a_name_and_at_sigterm_requests_under_way_are_answe
             connection.send(body[10:])
             assert connection.getresponse().status == 200
             connection.close()
-            assert command.communicate(timeout=60) == ("", "")
+            assert command.communicate(timeout=300) == ("", "")
         finally:
             command.kill()
     assert command.returncode == 0
