@@ -32,7 +32,6 @@ RUN = {  # the beginning of a command: the test that runs it
     "make env": "test_environment.py",
     "OMP_NUM_THREADS=8 torchrun": "test_nodes.py",
     "RANK=1 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 python -m stages.train": "test_nodes.py",
-    "OMP_NUM_THREADS=1 python -m scripts.shares": "test_nodes.py",
     "gto register": "test_artifacts.py",
     "git push": "test_artifacts.py",
     "git bisect": "test_tools.py",
@@ -49,6 +48,7 @@ NOT_RUN = {
     "make test": "is what runs this",
     "RANK=0 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 dvc repro": "tests/test_nodes.py starts the stage so",
     "cp -rn ": "tests/test_run_cache.py copies as it does",
+    "OMP_NUM_THREADS=1 python -m scripts.measuring.shares": "measures; tests/test_nodes.py holds the shares",
     "curl ": "tests/test_serve.py asks the same",
     "docker ": "there may be none; tests/test_container.py goes the Dockerfile's steps",
 }
