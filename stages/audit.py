@@ -16,10 +16,9 @@ Out: tables/MODEL/DATASET/audit/: audit.tsv, and of the first of each kind NUMBE
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,7 +27,7 @@ from pydantic import BaseModel
 from stages.engine.parts import Columns, in_parts
 from stages.faults.copies import Copies, find_copies, joined
 from stages.faults.labels import suspect_labels
-from stages.faults.looks import Look, look_at
+from stages.faults.looks import Looks, look_at
 from stages.faults.outliers import strangeness
 from stages.faults.rows import Stacked, stacked
 from stages.faults.shortcuts import Shortcut, find_shortcuts
@@ -126,7 +125,7 @@ class _Fit(BaseModel):
 
 
 @contextmanager
-def looks_in_parts(job: str, files: list[Path], values: Values | None, runtime: Runtime) -> Iterator[list[Look]]:
+def looks_in_parts(job: str, files: list[Path], values: Values | None, runtime: Runtime) -> Iterator[Looks]:
     """In the files' order; see in_parts."""
     at_once = len(files) <= PART
     do = partial(looks_of, values=values, runtime=runtime.model_copy(update={"progress": runtime.progress and at_once}))
@@ -135,33 +134,18 @@ def looks_in_parts(job: str, files: list[Path], values: Values | None, runtime: 
         progress_bar(len(files), runtime.progress and not at_once) as bar,
         in_parts(job, do, files, PART, given, runtime, bar.update) as parts,
     ):
-        yield [look for columns in parts for look in from_columns(columns)]
+        yield Looks.joined((Looks(**columns) for columns in parts), len(files))
 
 
 def looks_of(files: Sequence[Path], values: Values | None, runtime: Runtime) -> Columns:
-    looks = of_each(files, lambda path: look_at(path, values), runtime)
-    return {field.name: np.array([getattr(look, field.name) for look in looks]) for field in fields(Look)}
-
-
-def from_columns(columns: Columns) -> Iterator[Look]:
-    """The looks whose fields these are."""
-    for row in zip(*(plain(columns[field.name]) for field in fields(Look)), strict=True):
-        yield Look(*row)
-
-
-def plain(column: np.ndarray) -> Sequence[Any]:
-    """Numbers, words and tuples as Python's; pictures stay arrays."""
-    if column.ndim == 3:
-        return list(column)
-    return [tuple(of) for of in column.tolist()] if column.ndim == 2 else column.tolist()
+    return vars(Looks.of(of_each(files, lambda path: look_at(path, values), runtime)))
 
 
 def audited(
-    pictures: Pictures, looks: Sequence[Look], fit: Fit, runtime: Runtime
+    pictures: Pictures, looks: Looks, fit: Fit, runtime: Runtime
 ) -> tuple[list[Finding], list[Shortcut], list[str]]:
     """What there is to look at, by kind, the surest first, and what cannot be told; `looks` are of the pictures."""
-    greys = np.stack([look.grey for look in looks])
-    copies = find_copies(greys, pictures.embeddings, pictures.labels, runtime.workers)
+    copies = find_copies(looks.grey, pictures.embeddings, pictures.labels, runtime.workers)
     groups = joined(copies.pairs, pictures.groups)
     suspects = suspect_labels(pictures.embeddings, pictures.labels, groups)
     findings = [
@@ -200,13 +184,12 @@ def found_alone(pictures: Pictures, kind: str, scores: np.ndarray, border: float
             yield finding(pictures, kind, float(scores[number]), number)
 
 
-def found_odd(pictures: Pictures, looks: Sequence[Look], fit: Fit) -> Iterator[Finding]:
-    contrasts, seen = (np.array([getattr(look, name) for look in looks]) for name in ("contrast", "seen"))
-    blurs = np.array([look.blur if look.contrast > EMPTY else 0 for look in looks])
-    yield from (below(found) for found in found_alone(pictures, "empty", -contrasts, -EMPTY))
+def found_odd(pictures: Pictures, looks: Looks, fit: Fit) -> Iterator[Finding]:
+    blurs = np.where(looks.contrast > EMPTY, looks.blur, 0)
+    yield from (below(found) for found in found_alone(pictures, "empty", -looks.contrast, -EMPTY))
     yield from found_alone(pictures, "blurred", blurs, BLURRED)
     if fit == "crop":
-        yield from (below(found) for found in found_alone(pictures, "long", -seen, -LONG))
+        yield from (below(found) for found in found_alone(pictures, "long", -looks.seen, -LONG))
 
 
 def below(found: Finding) -> Finding:

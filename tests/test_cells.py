@@ -15,7 +15,7 @@ from stages.faults.cells import Cells
 from stages.faults.copies import find_copies, nearest_of_another_class, without
 from stages.faults.held_out import some_groups
 from stages.faults.labels import suspect_labels
-from stages.faults.looks import Look
+from stages.faults.looks import Look, Looks
 from stages.faults.outliers import distance_to_crowd, outlier_inputs, strangeness
 from stages.faults.rows import Rows, points_of, stacked
 from stages.faults.shortcuts import find_shortcuts
@@ -156,7 +156,7 @@ def test_shortcuts_are_judged_by_so_many(monkeypatch: pytest.MonkeyPatch) -> Non
         size = int(rng.integers(100, 120) + 60 * label)
         return Look((size, size), 1000, "JPEG", 5.0, tuple(rng.random(6)), tuple(rng.random(12)), 0.2, 0.3, np.zeros(1))
 
-    file, colours = find_shortcuts([look(label) for label in labels.tolist()], labels, np.arange(600))
+    file, colours = find_shortcuts(Looks.of([look(label) for label in labels.tolist()]), labels, np.arange(600))
     assert file.far_above_chance
     assert not colours.far_above_chance
     assert file.low < 0.99  # 200 images are no surer

@@ -11,7 +11,7 @@ from scripts.measuring.planted import COPIES, blank, blurred, flipped, recall_at
 from stages.faults.copies import LEAST, MOST, find_copies, joined, likeness
 from stages.faults.held_out import held_out_probabilities, whole
 from stages.faults.labels import label_inputs, log_margins, suspect_labels
-from stages.faults.looks import GREY, Look, look_at
+from stages.faults.looks import GREY, Look, Looks, look_at
 from stages.faults.outliers import strangeness
 from stages.faults.shortcuts import find_shortcuts
 from stages.statistics.inference import above_chance
@@ -166,7 +166,7 @@ def test_a_shortcut_of_a_few_groups_is_not_sure() -> None:
         Look((100 + 60 * label, 100), 1000, "JPEG", 5.0, (0.5,) * 6, (0.5,) * 12, 0.2, 0.3, np.zeros(1))
         for label in labels.tolist()
     ]
-    file, _ = find_shortcuts(looks, labels, groups)
+    file, _ = find_shortcuts(Looks.of(looks), labels, groups)
     assert file.accuracy > 0.9
     assert not file.far_above_chance
 
@@ -184,7 +184,7 @@ def test_what_a_picture_is_like(tmp_path: Path) -> None:
     )
     assert soft.blur > sharp.blur + 0.2
     assert sharp.size == SIZE
-    assert sharp.seen == SIZE[1] / SIZE[0]
+    assert Looks.of([sharp, soft]).seen.tolist() == 2 * [SIZE[1] / SIZE[0]]
     assert sharp.contrast > 0.1
     assert saved(blank(200, np.random.default_rng(0)), tmp_path / "c.png").contrast < 0.02
     assert np.array_equal(sharp.grey.shape, (GREY, GREY))
@@ -218,12 +218,12 @@ def test_classes_that_their_files_tell_apart_are_a_shortcut() -> None:
         return Look((size, size), int(rng.integers(900, 1100)), "JPEG", 5.0, colour, (0.5,) * 12, 0.2, 0.3, np.zeros(1))
 
     by_size = [look(int(rng.integers(100, 120) + 60 * label), float(rng.random())) for label in labels]
-    file, colours = find_shortcuts(by_size, labels, np.arange(80))
+    file, colours = find_shortcuts(Looks.of(by_size), labels, np.arange(80))
     assert file.accuracy > 0.95
     assert file.far_above_chance
     assert not colours.far_above_chance
     by_colour = [look(int(rng.integers(100, 120)), 0.3 * rng.random() + 0.6 * label) for label in labels]
-    file, colours = find_shortcuts(by_colour, labels, np.arange(80))
+    file, colours = find_shortcuts(Looks.of(by_colour), labels, np.arange(80))
     assert colours.far_above_chance
     assert not file.far_above_chance
     assert colours.chance == 0.5

@@ -8,7 +8,6 @@ was there before it, beside mapped files, at most (Linux). With --recall: how ma
 """
 
 import argparse
-import random
 import sys
 import tempfile
 import threading
@@ -23,7 +22,7 @@ import numpy as np
 from scripts.results import markdown
 from stages.faults import cells, copies, rows
 from stages.faults.labels import suspect_labels
-from stages.faults.looks import GREY, Look
+from stages.faults.looks import GREY, Looks
 from stages.faults.outliers import outlier_inputs, strangeness
 from stages.faults.rows import points_of
 from stages.faults.shortcuts import find_shortcuts
@@ -38,7 +37,6 @@ COPIES = 0.01
 ROWS = 10000
 ASKED = 1000
 WAYS = ((0, 16), (1, 16), (3, 4), (3, 8), (3, 16), (3, 32))  # rounds of k-means, and cells that are looked into
-NOTHING = np.empty(0)
 
 Found = TypeVar("Found")
 
@@ -119,10 +117,7 @@ def step_table(drawn: Drawn) -> str:
     groups = step("groups that copies join", lambda: copies.joined(found, numbers))
     step("doubtful labels", lambda: suspect_labels(drawn.embeddings, labels, groups))
     step("unlike all others", lambda: strangeness(drawn.embeddings, labels))
-    looks = step(
-        "what is kept of each image, without its grey copy", lambda: [drawn_look(number) for number in numbers.tolist()]
-    )
-    step("shortcuts", lambda: find_shortcuts(looks, labels, groups))
+    step("shortcuts", lambda: find_shortcuts(drawn_looks(len(numbers)), labels, groups))
     named = set(map(tuple, found.tolist()))
     share = np.mean([tuple(sorted(pair)) in named for pair in drawn.copies.tolist()])
     return (
@@ -130,10 +125,13 @@ def step_table(drawn: Drawn) -> str:
     )
 
 
-def drawn_look(number: int) -> Look:
-    rng = random.Random(number)
-    colours = tuple(rng.random() for _ in range(18))
-    return Look((640, 480), 50000 + rng.randrange(50000), "JPEG", 5.0, colours[:6], colours[6:], 0.2, 0.3, NOTHING)
+def drawn_looks(images: int) -> Looks:
+    """Without grey copies."""
+    rng = np.random.default_rng(0)
+    size, length = np.tile((640, 480), (images, 1)), rng.integers(50000, 100000, images)
+    kind, same = np.full(images, "JPEG"), np.full(images, 0.2)
+    colours, grey = rng.random((images, 18)), np.empty((images, 0, 0), np.uint8)
+    return Looks(size, length, kind, same, colours[:, :6], colours[:, 6:], same, same, grey)
 
 
 def recall_table(drawn: Drawn) -> str:

@@ -1,13 +1,15 @@
 """What can be said of a picture without looking at what it shows: its file, size, colours, and a small grey copy."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 from scipy.ndimage import uniform_filter1d
 
+from stages.ground.room import room
 from stages.pictures.picture import Values, decoded, opened_file, to_picture
 
 DECODED = 256  # pixels of the shorter side, at least, where the format decodes smaller (JPEG)
@@ -29,10 +31,42 @@ class Look:
     blur: float  # 0 sharp, to 1
     grey: np.ndarray  # (GREY, GREY) uint8, the whole picture squeezed into a square
 
+
+@dataclass(frozen=True)
+class Looks:
+    """Of N pictures: each field of a Look, as an array with a row for each."""
+
+    size: np.ndarray
+    bytes: np.ndarray
+    kind: np.ndarray
+    quality: np.ndarray
+    colour: np.ndarray
+    edges: np.ndarray
+    contrast: np.ndarray
+    blur: np.ndarray
+    grey: np.ndarray
+
+    @classmethod
+    def of(cls, looks: Sequence[Look]) -> "Looks":
+        return cls(**{field.name: np.array([getattr(look, field.name) for look in looks]) for field in fields(Look)})
+
+    @classmethod
+    def joined(cls, parts: Iterable["Looks"], pictures: int) -> "Looks":
+        """All parts, of so many pictures; grey copies of many lie in a file."""
+        grey, filled, facts = room((pictures, GREY, GREY), np.uint8), 0, []
+        for part in parts:
+            columns = vars(part).copy()
+            copies = columns.pop("grey")
+            grey[filled : filled + len(copies)] = copies
+            filled += len(copies)
+            facts.append(columns)
+        return cls(**{name: np.concatenate([of[name] for of in facts]) for name in facts[0]}, grey=grey)
+
     @property
-    def seen(self) -> float:
-        """The share of the picture that the middle square shows."""
-        return min(self.size) / max(self.size)
+    def seen(self) -> np.ndarray:
+        """(N,) the share of each picture that its middle square shows."""
+        seen: np.ndarray = self.size.min(1) / self.size.max(1)
+        return seen
 
 
 def look_at(path: Path, values: Values | None = None) -> Look:

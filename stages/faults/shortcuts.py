@@ -5,13 +5,12 @@ from a webcam and another from a scanner, a network may learn the camera, and fa
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stages.faults.held_out import held_out_scores, some_groups
-from stages.faults.looks import Look
+from stages.faults.looks import Looks
 from stages.statistics.inference import above_chance, wilson_interval
 
 JUDGED = 50000  # images, in whole groups drawn at random, of more
@@ -32,15 +31,14 @@ class Shortcut:
         return above_chance(self.low, self.chance)
 
 
-def find_shortcuts(looks: Sequence[Look], labels: np.ndarray, groups: np.ndarray) -> list[Shortcut]:
+def find_shortcuts(looks: Looks, labels: np.ndarray, groups: np.ndarray) -> list[Shortcut]:
     """Of the facts of files, and of colours; `groups` numbers what is held out together."""
     chosen = some_groups(groups, JUDGED)
-    looks, labels, groups = [looks[number] for number in chosen], labels[chosen], groups[chosen]
     facts = {
         "file (its size, format, compression and camera; the picture's width and height)": file_facts(looks),
         "colours (their means in the picture and along its edges)": colour_facts(looks),
     }
-    return [judge(name, standard(numbers), labels, groups) for name, numbers in facts.items()]
+    return [judge(name, standard(numbers[chosen]), labels[chosen], groups[chosen]) for name, numbers in facts.items()]
 
 
 def judge(facts: str, points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Shortcut:
@@ -55,16 +53,16 @@ def judge(facts: str, points: np.ndarray, labels: np.ndarray, groups: np.ndarray
     return Shortcut(facts, accuracy, low, 1 / len(classes))
 
 
-def file_facts(looks: Sequence[Look]) -> np.ndarray:
+def file_facts(looks: Looks) -> np.ndarray:
     """(N, facts)"""
-    numbers = [[*np.log(look.size), np.log(look.bytes), look.seen, look.quality] for look in looks]
-    kinds = [name for name, _ in Counter(look.kind for look in looks).most_common(KINDS)]
-    return np.column_stack((numbers, [[look.kind == name for name in kinds] for look in looks]))
+    kinds = [name for name, _ in Counter(looks.kind.tolist()).most_common(KINDS)]
+    is_of = [looks.kind == name for name in kinds]
+    return np.column_stack((np.log(looks.size), np.log(looks.bytes), looks.seen, looks.quality, *is_of))
 
 
-def colour_facts(looks: Sequence[Look]) -> np.ndarray:
+def colour_facts(looks: Looks) -> np.ndarray:
     """(N, facts)"""
-    return np.array([[*look.colour, *look.edges] for look in looks])
+    return np.hstack((looks.colour, looks.edges))
 
 
 def standard(numbers: np.ndarray) -> np.ndarray:
