@@ -55,7 +55,6 @@ DVC = {  # in this order
     "commit of arrange": ("commit", "--force", "arrange@drawn"),
     "repro, nothing to do": ("repro", "--single-item", "arrange@drawn"),
 }
-GROWING = ("audit",)  # an image costs more, the more others its neighbours are looked for among
 SHARD = 100 * MB
 ESTIMATED = (1_000_000, 100_000_000)
 
@@ -157,14 +156,15 @@ def report(measured: list[Measured], sizes: Sizes, core_hour: float) -> str:
         [
             f"{title}. As tar files: seconds, and MiB of memory at most, without what files stand for (and with it).\n",
             stages_table(of_stages),
-            "Seconds by the model: so much at the start, so much for each image and, of the audit, for each and the"
-            " square root of their number. It is fitted to all numbers of images but the last; its error at each:\n",
+            "Seconds by the model, so much at the start and so much for each image, fitted to all but the last column;"
+            " the error at each number of images:\n",
             model_table(of_stages),
             "Single files beside tar files, in seconds:\n",
             kinds_table(of_dvc),
             "MB of disk, in whole blocks:\n",
             sizes_table(sizes),
-            f"Estimated by that model, not measured: hours of a core, at {core_hour:g} dollars each, an assumption.\n",
+            f"Estimated by that model, not measured: hours of a core, at {core_hour:g} dollars each, an assumption;"
+            " without what grows faster than the images do, as in the audit, see below:\n",
             estimates_table(of_stages, core_hour),
         ]
     )
@@ -195,11 +195,10 @@ def model_table(measured: list[Measured]) -> str:
     rows = []
     for stage in STAGES:
         seconds = seconds_of(measured, stage)
-        costs = Costs.of(images[:-1], seconds[:-1], stage in GROWING)
+        costs = Costs.of(images[:-1], seconds[:-1])
         errors = (f"{round(100 * (costs(count) / took - 1)):+d} %" for count, took in zip(images, seconds, strict=True))
-        growing = f"{1e6 * costs.growing:.2f}" if stage in GROWING else ""
-        rows.append((stage, f"{costs.fixed:.1f}", f"{1e3 * costs.each:.3f}", growing, *errors))
-    return markdown(("stage", "start, s", "an image, ms", "… √images, µs", *(f"{count:,}" for count in images)), rows)
+        rows.append((stage, f"{costs.fixed:.1f}", f"{1e3 * costs.each:.3f}", *errors))
+    return markdown(("stage", "start, s", "an image, ms", *(f"{count:,}" for count in images)), rows)
 
 
 def estimates_table(measured: list[Measured], core_hour: float) -> str:
@@ -207,7 +206,7 @@ def estimates_table(measured: list[Measured], core_hour: float) -> str:
     images = sorted({of.images for of in measured})
     rows = []
     for stage in STAGES:
-        costs = Costs.of(images, [of.taken.cpu_seconds for of in measured if of.what == stage], stage in GROWING)
+        costs = Costs.of(images, [of.taken.cpu_seconds for of in measured if of.what == stage])
         hours = [costs(count) / 3600 for count in ESTIMATED]
         rows.append((stage, *chain.from_iterable((f"{of:.1f}", f"{of * core_hour:.2f}") for of in hours)))
     header = chain.from_iterable((f"{count:,}: hours", "dollars") for count in ESTIMATED)
