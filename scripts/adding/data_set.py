@@ -80,13 +80,13 @@ def version(raw: Path) -> bool:
 
 
 def next_commands(name: str, versioned: bool, entry: Mapping[str, object], models: list[str]) -> Iterator[str]:
-    raw = paths.raw(name)
+    raw, what = paths.raw(name), "list" if "shards" in entry else "images"
     if versioned:
         groups = f" {groups_file(name)}" if groups_file(name).is_file() else ""
         files = f"{PARAMS_FILE} {DVC_FILE} {dvc_file(raw)}{groups}"
-        yield f"git add {files}   # dvc add {raw} is done: DVC keeps the images, Git their version"
+        yield f"git add {files}   # dvc add {raw} is done: DVC keeps the {what}, Git their version"
     else:
-        yield f"dvc add {raw}   # in a project with Git: DVC keeps the images, Git their version"
+        yield f"dvc add {raw}   # in a project with Git: DVC keeps the {what}, Git their version"
     if "shards" in entry:
         yield f"dvc repro arrange@{name}   # reads all of them once, and says what is in them"
     yield from (f"dvc repro draw@{model}-{name}" for model in models)
