@@ -11,8 +11,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: .venv/installed  ## build the environment in .venv from requirements.lock (CPU=1: torch without CUDA's 4 GB; EXTRAS=ray: Ray, too)
-	$(if $(EXTRAS),@.venv/bin/python -m pip install --quiet --constraint requirements.lock $(EXTRAS:ray=ray==2.60.0))
+env: .venv/installed  ## build the environment in .venv from requirements.lock (CPU=1: torch without CUDA's 4 GB; EXTRAS="ray s3": Ray and s3fs, too)
+	$(if $(EXTRAS),@.venv/bin/python -m pip install --quiet --constraint requirements.lock $(patsubst s3,s3fs==2026.9.0,$(EXTRAS:ray=ray==2.60.0)))
 
 .venv/installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'

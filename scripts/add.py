@@ -3,6 +3,8 @@
 python -m scripts.add NAME PATH                      a folder or a zip file of images, one folder per class
 python -m scripts.add NAME PATH --labels FILE.csv    … whose classes stand in a table: file,label[,split][,group]
 python -m scripts.add NAME PATH --split A=train …    … of which the folder A holds the train images
+python -m scripts.add NAME FOLDER                    … of tar files of pictures, for train and val
+python -m scripts.add NAME s3://BUCKET/FOLDER        … which stay there, or at https://…, file:///…
 python -m scripts.add --model efficientnet_b0        a classifier of torchvision
 python -m scripts.add --model timm/convnext_atto.d2_in1k    any of timm, by its ARCHITECTURE.TAG
 python -m scripts.add --model … --weights FILE       … with weights from a file or an address, in place of the library's
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from stages.datasets.layout import SPLITS
 from stages.ground.cli import end_at_ctrl_c, one_line_errors
+from stages.ground.places import is_remote
 
 
 def main() -> None:
@@ -21,12 +24,13 @@ def main() -> None:
         prog="python -m scripts.add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", metavar="NAME", nargs="?", help="of the data set: small letters, digits and _")
-    parser.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a folder or a zip file; it is only read")
+    parser.add_argument("path", metavar="PATH", nargs="?", help="a folder, a zip file or an address; it is only read")
     parser.add_argument("--labels", metavar="FILE.csv", type=Path, help="columns file,label, and split or group")
     parser.add_argument("--allow-duplicates", action="store_true", help="take a picture that trains and validates, too")
     parser.add_argument(
         "--split", metavar="FOLDER=SPLIT", action="append", type=named_split, default=[], dest="splits",
-        help="which of PATH's folders are train, val and test, where their names do not say it; once for each",
+        help="which of PATH's folders, or tar files (a-*.tar, a-{000..146}.tar), are train, val and test, where their"
+        " names do not say it; once for each",
     )  # fmt: skip
     parser.add_argument(
         "--group-pattern", metavar="REGEX", help="finds in files' names what is to stay on one side of a split, such as"
@@ -44,6 +48,8 @@ def main() -> None:
         parser.error("expected --model with --weights, and --weights with --sha256")
     if arguments.labels and arguments.splits:
         parser.error("--labels and --split: a table says itself which images are of which split")
+    if arguments.labels and is_remote(arguments.path):
+        parser.error("--labels: tar files at an address say themselves which classes their pictures have")
     with one_line_errors():
         if arguments.model:
             end_at_ctrl_c()
@@ -51,11 +57,15 @@ def main() -> None:
 
             add_network(arguments.model, arguments.weights, arguments.sha256)
         else:
-            from scripts.adding.images import add_images
+            from scripts.adding.images import add_images, settings_of
+            from scripts.adding.tar_files import add_place
 
-            add_images(
-                *images, arguments.labels, arguments.allow_duplicates, dict(arguments.splits), arguments.group_pattern
-            )
+            name, path, splits = arguments.name, arguments.path, dict(arguments.splits)
+            if not is_remote(path):
+                more = (arguments.labels, arguments.allow_duplicates, splits, arguments.group_pattern)
+                add_images(name, Path(path), *more)
+            else:
+                add_place(name, path, splits, settings_of(arguments.allow_duplicates, arguments.group_pattern))
 
 
 def named_split(text: str) -> tuple[str, str]:

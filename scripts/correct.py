@@ -20,6 +20,7 @@ from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, sha256, write_table
 from stages.ground.params import known_as
+from stages.ground.shards import shards_in
 from stages.pictures.listing import list_folder
 from stages.settings import load_params
 
@@ -51,6 +52,8 @@ def correct(dataset: str, model: str | None) -> None:
     if model:
         known_as("models", params.models, model)
     read_corrections(dataset)
+    if shards_in(paths.images(dataset) / "train"):
+        raise ProjectError(f"{dataset} is in tar files, in which nothing is corrected: mend them themselves")
     path = paths.corrections(dataset)
     there: list[Row] = read_table(path, may_be_empty=True) if path.is_file() else []
     findings = read_findings(dataset, [model] if model else list(params.models))

@@ -19,8 +19,9 @@ from stages.fetching.fetch import ADVICE
 from stages.ground import paths
 from stages.ground.cli import one_line_errors
 from stages.ground.errors import ProjectError
-from stages.ground.files import list_files, read_json
+from stages.ground.files import read_json
 from stages.ground.params import read_params
+from stages.preprocessing.splits import list_split
 from stages.recipes.variant import Variant
 from stages.settings import Params, load_params
 from stages.statistics.inference import and_balanced
@@ -115,7 +116,8 @@ def rebuild_all(rebuilding: Rebuilding, params: Params) -> None:
 
 def estimate(cell: Cell, params: Params, left: Changes) -> str:
     """How long training all layers will take on a processor, if there is any to do that has been measured."""
-    images = len(list_files(paths.images(cell.dataset) / "train"))
+    train = paths.images(cell.dataset) / "train"
+    images = len(list_split(train).files) if train.is_dir() else 0
     passes = sum(
         images * of.epochs * (2 if of.blend == "auto" else 1)  # first without a fifth of the images
         for name, of in params.variants.items()

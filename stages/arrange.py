@@ -11,9 +11,9 @@ Out: data/DATASET/{train,val}/CLASS/, and test/CLASS/ where there are test image
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -95,35 +95,57 @@ def arrange_shards(dataset: str, shards: Mapping[str, Sequence[str]], settings: 
             )
     if len(read_corrections(dataset)[0]):
         raise ProjectError(f"{paths.corrections(dataset)}: in tar files nothing is corrected: mend them themselves")
-    contents: dict[str, str] = {}  # by place, as in folders: SPLIT/CLASS/FILE
-    examined: dict[str, Examined] = {}
-    broken: list[UnusableError] = []
-    left_out: Counter[str] = Counter()
+    taken = InShards()
     with written_whole(target) as folder:
         for split, place, path in shard_paths(shards, folder):
-            found = kept_shard(place, path, not settings.shards, runtime)
+            found = kept_shard(place, path, not settings.shards, runtime, notable)
             write_index(path, found.index)
-            for file, digest in found.digests.items():
-                contents[at := in_folders(split, path.name, file)] = digest
-                if file in found.notable:
-                    examined[at] = found.notable[file]
-            broken, left_out = broken + found.broken, left_out + found.left_out
-        check_usable(broken, len(contents) + len(broken))
-        check_classes(raw, contents)
-        if not settings.allow_duplicates:
-            check_leaks(raw, contents)
-        values = Values(*settings.values) if settings.values else shared_values(examined)
+            taken.add(split, path.name, found)
+        taken.check(raw, settings.allow_duplicates)
+        values = Values(*settings.values) if settings.values else shared_values(taken.examined)
         if values:
             write_json(folder / paths.values(dataset).name, asdict(values))
-        known = {of_shards(at): digest for at, digest in contents.items()}
+        known = {of_shards(at): digest for at, digest in taken.digests.items()}
         groups = group_names(settings, known, raw)
         if kept_together := groups or copies(known):
             write_json(folder / paths.groups(dataset).name, kept_together)
-    others = some([f"{count} {kind}" for kind, count in left_out.most_common()], most=8)
-    notes = [f"left out: {left_out.total()} members of tar files that are no pictures ({others})"] if left_out else []
-    print("\n".join([summary(dataset, contents), *notes, *remarks(examined, values)]))
-    for warning in filter(None, (imbalance(contents), torn_groups(groups))):
+    print("\n".join([summary(dataset, taken.digests), *taken.notes(), *remarks(taken.examined, values)]))
+    for warning in filter(None, (imbalance(taken.digests), torn_groups(groups))):
         print(warning)
+
+
+@dataclass
+class InShards:
+    """The pictures of tar files that were looked through, by place as in folders: see in_folders."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    examined: dict[str, Examined] = field(default_factory=dict)  # those of which something is to be said
+    broken: list[UnusableError] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, split: str, shard: str, found: Indexed) -> None:
+        for file, digest in found.digests.items():
+            self.digests[at := in_folders(split, shard, file)] = digest
+            if file in found.notable:
+                self.examined[at] = found.notable[file]
+        self.broken += found.broken
+        self.left_out += found.left_out
+
+    def check(self, raw: Path, allow_duplicates: bool, or_else: str = ALLOW) -> None:
+        """
+        Raises:
+            ProjectError: as of folders.
+        """
+        check_usable(self.broken, len(self.digests) + len(self.broken))
+        check_classes(raw, self.digests)
+        if not allow_duplicates:
+            check_leaks(raw, self.digests, or_else)
+
+    def notes(self) -> list[str]:
+        """A line on what is left out, if there is any."""
+        others = some([f"{count} {kind}" for kind, count in self.left_out.most_common()], most=8)
+        count = self.left_out.total()
+        return [f"left out: {count} members of tar files that are no pictures ({others})"] if count else []
 
 
 def shard_paths(shards: Mapping[str, Sequence[str]], folder: Path) -> list[tuple[str, str, Path]]:
@@ -139,12 +161,12 @@ def shard_paths(shards: Mapping[str, Sequence[str]], folder: Path) -> list[tuple
             raise ProjectError(f"{place}: expected a name that ends in {SUFFIX}")
         if counts[path] > 1:
             raise ProjectError(f"{place}: another tar file of {split} is called {path.name} too; rename one")
-        path.parent.mkdir(parents=True, exist_ok=True)
     return found
 
 
-def kept_shard(place: str, path: Path, copied: bool, runtime: Runtime) -> Indexed:
-    """Looked through, and copied to `path` on the way."""
+def kept_shard(place: str, path: Path, copied: bool, runtime: Runtime, notable: Callable[[Examined], bool]) -> Indexed:
+    """Looked through, and copied to `path` on the way; `notable` are those of which something is to be said."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open_place(place) as file, path.open("wb") if copied else nullcontext() as copy:
         return indexed(place, file, copy, runtime.workers, notable)
 

@@ -49,6 +49,7 @@ HEADINGS = {  # of audit@MODEL-DATASET's kinds
     "blurred": "Blurred",
     "long": "Long: the network sees less than half",
 }
+PAIR = 43  # letters below two thumbnails
 BINS = {"low": float, "high": float, "count": int, "right": int, "confidence": float}
 
 Table = list[dict[str, Any]]
@@ -127,8 +128,16 @@ def to_panel(row: dict[str, Any], folder: Path, names: dict[str, str]) -> Panel 
     label, suggested = (names.get(name, name) for name in (row["label"], row["suggested"]))
     said = f"{label}: {suggested}?" if suggested else f"{label} ({row['score']:.2f})"
     file, partner = (row[name].encode("ascii", "replace").decode().replace("\t", "?") for name in ("file", "partner"))
-    caption = f"{said} {file}\n{partner}" if partner else f"{said}\n{Path(file).name[-18:]}"
+    if not partner:
+        return Panel([np.asarray(open_picture(files[0]))], f"{said}\n{Path(file).name[-18:]}")
+    caption = f"{said} {shortened(file, PAIR - len(said) - 1)}\n{shortened(partner, PAIR)}"
     return Panel([np.asarray(open_picture(path)) for path in files], caption)
+
+
+def shortened(file: str, most: int) -> str:
+    """A path of no more letters, or of few: its split, and its end."""
+    split, _, rest = file.partition("/")
+    return file if len(file) <= most else f"{split}/…{rest[-max(most - len(split) - 2, 12) :]}"
 
 
 def accuracy(cell: Cell) -> Figure:

@@ -6,7 +6,7 @@ of an image never changes. Training a last layer on these takes a second.
 In:  weights/MODEL.safetensors, data/DATASET/, models.MODEL.resize, .crop, .fit, .interpolation, .mean and .std
 Out: features/MODEL/DATASET.safetensors: of train, val and, where there are any, test images, in the order of their
      names: SPLIT.embeddings (N, D) float32, SPLIT.labels (N,) int64 and, where there are groups, their numbers from 0,
-     SPLIT.groups (N,) int64; in the header the classes and the files' names
+     SPLIT.groups (N,) int64; in the header the classes and the files' names (stages/models/features.py)
      tables/MODEL/DATASET/embeddings.tsv: split, label, x, y, x_share, y_share: train and val images in the plane along
      which the train images vary most, and the share of the variance that each axis shows
 """
@@ -26,7 +26,6 @@ from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone, providers
 from stages.models.features import Embedded, Features
 from stages.models.pretrained import Pretrained
-from stages.models.tensors import check_about
 from stages.pictures.picture import progress_bar
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles, groups_of, list_splits
@@ -67,7 +66,6 @@ def main(model: str, dataset: str) -> None:
     identity, listed = pretrained.identity(preprocessing), list_splits(paths.images(dataset))
     pictures = [path for of in listed.values() for path in of.files]
     files = {split: names_of(of, paths.images(dataset)) for split, of in listed.items()}
-    check_about(paths.features(model, dataset), {"files": files})
     at_once = len(pictures) <= PART
     embedder = Embedder(pretrained, preprocessing, runtime, runtime.progress and at_once)
     given, job = (identity, providers(runtime.device)), f"features-{model}-{dataset}"

@@ -382,7 +382,7 @@ def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(subprocess, "run", dvc)
     if breaks == "params.yaml":
-        monkeypatch.setattr("scripts.adding.images.add_entry", fail)
+        monkeypatch.setattr("scripts.adding.data_set.add_entry", fail)
     if breaks == "copying":
         monkeypatch.setattr(shutil, "copyfile", fail)
     with pytest.raises((ProjectError, KeyboardInterrupt), match="full" if breaks == "dvc add" else None):

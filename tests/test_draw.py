@@ -89,6 +89,17 @@ def test_names_of_files_that_no_font_has_are_marked(finished_project: Path) -> N
     assert "discs (0.01)\n??b.png" in [text.get_text() for text in draw.audit(CELL).texts]
 
 
+def test_long_paths_as_of_tar_files_fit_below_their_pictures(finished_project: Path) -> None:
+    shutil.rmtree(paths.audit(MODEL, DATA))
+    pair = ("train/train-000001.tar/discs/discs.123456.png", "train", "discs")
+    write_findings(MODEL, DATA, [Finding("copy", 0.9, "val/val-000002.tar/discs/discs.8.png", "val", "discs", *pair)])
+    for name in ("1", "1-partner"):
+        Image.new("RGB", (160, 120), "red").save(paths.audit(MODEL, DATA) / f"{name}.png")
+    shown = "discs (0.90) val/…002.tar/discs/discs.8.png\ntrain/…in-000001.tar/discs/discs.123456.png"
+    assert shown in [text.get_text() for text in draw.audit(CELL).texts]
+    assert draw.shortened("val/val-000002.tar/discs/discs.8.png", 3) == "val/…/discs.8.png"
+
+
 def test_a_sheet_without_findings_is_a_line_of_text(finished_project: Path) -> None:
     write_findings(MODEL, DATA, [])
     assert draw.audit(CELL).texts[1].get_text() == "Nothing to look at was found"

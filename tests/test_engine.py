@@ -221,7 +221,7 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_ray_has_one_version() -> None:
     project = Path(__file__).parents[1]
     [pinned] = tomllib.loads((project / "pyproject.toml").read_text())["project"]["optional-dependencies"]["ray"]
-    assert f"EXTRAS:ray={pinned})" in (project / "Makefile").read_text()
+    assert f"$(EXTRAS:ray={pinned})" in (project / "Makefile").read_text()
 
 
 def test_without_it_no_stage_imports_ray() -> None:

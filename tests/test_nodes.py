@@ -225,25 +225,29 @@ def test_torchrun_starts_it_and_other_images_are_refused(
     (image, *_) = sorted((other / "data/shapes/train").rglob("*.*"))
     kept = image.read_bytes()
 
-    def run() -> list[tuple[int, str, str]]:
+    by_hand = [(f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}") for rank in (0, 1)]
+    by_itself = f"--rdzv-backend=c10d --rdzv-endpoint=127.0.0.1:{port} --rdzv-id=x --local-addr=127.0.0.1".split()
+
+    def run(meeting: list) -> list[tuple[int, str, str]]:
         """As docs/scale.md has it."""
-        command = (*f"-m torch.distributed.run --nnodes=2 --nproc-per-node=1 --master-port={port}".split(), *COMMAND)
-        started = [
-            start(rank, port, folder, (*command[:2], f"--node-rank={rank}", "--master-addr=127.0.0.1", *command[2:]))
-            for rank, folder in enumerate((project, other))
-        ]
+        command = ("-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1")
+        folders = (project, other)
+        started = [start(rank, port, folders[rank], (*command, *meeting[rank], *COMMAND)) for rank in (0, 1)]
         return [ended(process) for process in started]
 
     shutil.copyfile(next(path for path in image.parent.iterdir() if path != image), image)
-    (status, _, first), (_, _, second) = run()
+    (status, _, first), (_, _, second) = run(by_hand)
     assert status == 1
     line = "error: RANK 1 has another data/shapes than RANK 0 ("
     assert first.count(line) == second.count(line) == 1, first + second
     assert "stages/train.py" not in first  # no trace of its own; torchrun has one
     image.write_bytes(kept)
-    (status, printed, _), (of_second, _, _) = run()
-    assert (status, of_second) == (0, 0)
-    assert printed.count("epoch 3/3") == 1
+    shutil.rmtree(paths.model(*CELL).parent)
+    both = run([by_itself, by_itself])
+    assert [status for status, *_ in both] == [0, 0], both
+    trained = [(folder / paths.model(*CELL)).is_file() for folder in (project, other)]
+    assert sorted(trained) == [False, True]
+    assert both[trained.index(True)][1].count("epoch 3/3") == 1
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,8 +19,10 @@ import numpy as np
 import pytest
 import yaml
 
+from scripts import page
+from scripts.correct import correct
 from scripts.shards import write_shards
-from stages import arrange, audit, evaluate, explain, features, train
+from stages import arrange, audit, compare, draw, evaluate, explain, features, learning_curve, train
 from stages.datasets import groups
 from stages.ground import paths, places, shards
 from stages.ground.errors import ProjectError
@@ -105,7 +108,9 @@ def test_tar_files_stay_as_they_are_and_their_pictures_have_paths(drawn: Path, c
             assert np.array_equal(np.asarray(open_picture(path)), np.asarray(open_picture(same)))
 
 
-def test_in_tar_files_pictures_have_the_same_features_and_go_the_whole_way(finished_project: Path) -> None:
+def test_in_tar_files_pictures_have_the_same_features_and_go_the_whole_way(
+    finished_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, raw = Features.read(paths.features(MODEL, DATA)), paths.raw(DATA)
     embeddings = {split: of.embeddings.tobytes() for split, of in before.splits.items()}
     shutil.rmtree(raw, ignore_errors=True)
@@ -125,6 +130,14 @@ def test_in_tar_files_pictures_have_the_same_features_and_go_the_whole_way(finis
         train.main(MODEL, DATA, variant)
         evaluate.main(MODEL, DATA, variant)
         explain.main(MODEL, DATA, variant)
+    learning_curve.main(MODEL, DATA)
+    compare.main(MODEL, DATA)
+    draw.main(MODEL, DATA)
+    monkeypatch.setattr(page, "drawing_script", str)
+    assert page.main() == 0
+    assert "Missing: <code>plots" not in page.PAGE.read_text(encoding="utf-8")
+    with pytest.raises(ProjectError, match="shapes is in tar files, in which nothing is corrected"):
+        correct(DATA, None)
 
 
 @pytest.mark.parametrize("suffix", [".cls", ".json"])
@@ -364,7 +377,11 @@ class _Parts(SimpleHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        data = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():  # a page that lists the folder, or 404
+            super().do_HEAD() if self.command == "HEAD" else super().do_GET()
+            return
+        data = path.read_bytes()
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         self.asked.append(self.headers.get("Range", ""))
         part = data[int(asked[1]) : int(asked[2]) + 1] if asked else data
@@ -383,7 +400,13 @@ class _Parts(SimpleHTTPRequestHandler):
 def address(drawn: Path) -> Iterator[str]:
     """Of data/raw/tars, which is then gone."""
     paths.raw(NAME).rename("served")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Parts, directory="served")) as http:
+    with serving("served") as address:
+        yield address
+
+
+@contextmanager
+def serving(folder: str) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Parts, directory=folder)) as http:
         threading.Thread(target=http.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()

@@ -1,27 +1,23 @@
 """Puts images of one's own at data/raw/NAME and NAME into params.yaml, if the graph can go through them."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
-from scripts.adding.artifacts import DVC_FILE
-from scripts.adding.entry import add_entry
+from scripts.adding.data_set import check_name, check_not_there, groups_file, put_in
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
+from scripts.adding.tar_files import put_tar_files, tar_files
 from stages.arrange import arrangement, check_classes, check_leaks, digests, torn_groups
 from stages.datasets.archive import unpack_pictures
 from stages.datasets.groups import group_names, write_groups
 from stages.datasets.layout import read_layout, split_of
-from stages.datasets.settings import Dataset, dataset_name
+from stages.datasets.settings import Dataset
 from stages.ground import paths
 from stages.ground.errors import ProjectError
-from stages.ground.files import remove, written_whole
+from stages.ground.files import written_whole
 from stages.ground.params import PARAMS_FILE, checked
 from stages.ground.runtime import Runtime
 from stages.pictures.examined import Examined, examine
@@ -42,10 +38,10 @@ def add_images(
 
     Args:
         name: of the data set.
-        source: is only read.
+        source: is only read; it may have tar files in the place of pictures.
         table: of labels, where no folders say them.
         allow_duplicates: whether a picture may train and validate.
-        splits: {folder: split}, where its name does not say it.
+        splits: {folder, or tar files: split}, where their names do not say it.
         group_pattern: a regular expression that finds in files' names what is to stay on one side of a split.
 
     Raises:
@@ -53,57 +49,63 @@ def add_images(
     """
     params = load_params()
     check_free(name, source, params)
-    raw = paths.raw(name)
+    entry = settings_of(allow_duplicates, group_pattern)
+    with (
+        put_in(name, entry, params, f"They are copied to {paths.raw(name)}") as said,
+        folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out),
+        naming(folder, source),
+    ):
+        listing = list_folder(folder, left_out=left_out)
+        tars = [] if listing.pictures else tar_files(folder)
+        if tars and table:
+            raise ProjectError(f"{table}: {source} has tar files, which say themselves what is in them; leave it out")
+        found = None if tars else by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
+        with written_whole(paths.raw(name)) as part, naming(part, source):
+            if found:
+                said += put_pictures(name, found, listing.left_out.lines(), part, entry, params)
+            else:
+                said += put_tar_files(name, folder, tars, splits or {}, part, entry, params)
+
+
+def settings_of(allow_duplicates: bool, group_pattern: str | None) -> dict[str, object]:
+    """The data set's entry, as far as options say it."""
     entry: dict[str, object] = {"group_pattern": group_pattern} if group_pattern else {}
     entry |= {"allow_duplicates": True} if allow_duplicates else {}
     checked(entry, Dataset, Path("--group-pattern"))
-    try:
-        with folder_of(source, params.runtime.unpack_limit_gib) as (folder, left_out), naming(folder, source):
-            listing = list_folder(folder, left_out=left_out)
-            found = by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
-            with written_whole(raw) as part, naming(part, source):
-                for place, path in found.places.items():
-                    (part / place).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, part / place)
-                examined = examine_all(part, [part / place for place in found.places], params.runtime)
-                if found.groups:
-                    write_groups(groups_file(name), {examined[part / at].sha256: of for at, of in found.groups.items()})
-                    entry |= {"groups": groups_file(name).name}
-                settings: Dataset = checked(entry, Dataset, PARAMS_FILE)
-                plan, notes = arrangement(part, settings)
-                check_classes(part, plan)
-                pictures = {place: examined[path] for place, path in plan.items()}
-                if not allow_duplicates:
-                    check_leaks(part, digests(pictures), "add them with --allow-duplicates")
-                lines = [*survey(name, pictures, params), torn_groups(group_names(settings, plan, part)) or ""]
-        versioned = version(raw)
-        written = yaml.safe_dump(entry, allow_unicode=True, width=1000).splitlines()
-        add_entry("datasets", [f"{name}:", *(f"  {line}" for line in written)] if entry else [f"{name}: {{}}"])
-    except BaseException:
-        for made in (raw, dvc_file(raw), groups_file(name)):
-            remove(made)
-        raise
-    print("\n".join(dict.fromkeys([*filter(None, lines), *found.notes, *listing.left_out.lines(), *notes])))
-    print(f"\nThey are copied to {raw}; {PARAMS_FILE} has {name} under datasets. Next:")
-    print("\n".join(f"  {command}" for command in next_commands(name, versioned, list(params.models))))
+    return entry
+
+
+def put_pictures(
+    name: str, found: Found, left_out: Sequence[str], part: Path, entry: dict[str, object], params: Params
+) -> Iterator[str]:
+    """Copy them to `part`: lines on what they are. Where their table has groups, the entry gets a file of these."""
+    for place, path in found.places.items():
+        (part / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, part / place)
+    examined = examine_all(part, [part / place for place in found.places], params.runtime)
+    if found.groups:
+        write_groups(groups_file(name), {examined[part / at].sha256: of for at, of in found.groups.items()})
+        entry |= {"groups": groups_file(name).name}
+    settings: Dataset = checked(entry, Dataset, PARAMS_FILE)
+    plan, notes = arrangement(part, settings)
+    check_classes(part, plan)
+    pictures = {place: examined[path] for place, path in plan.items()}
+    if not settings.allow_duplicates:
+        check_leaks(part, digests(pictures), "add them with --allow-duplicates")
+    yield from survey(name, pictures, params)
+    yield torn_groups(group_names(settings, plan, part)) or ""
+    yield from (*found.notes, *left_out, *notes)
 
 
 def check_free(name: str, source: Path, params: Params) -> None:
-    try:
-        dataset_name(name)
-    except ValueError as error:
-        raise ProjectError(f"{name!r} cannot be the name of a data set: {error}") from error
-    if name in params.datasets:
-        raise ProjectError(f"{PARAMS_FILE} has a data set {name} already; choose another name")
+    check_name(name, params)
     raw, place = paths.raw(name).resolve(), source.resolve()
     if place == raw or place in raw.parents or raw in place.parents:
         raise ProjectError(
             f"{source}: the images are copied to {paths.raw(name)}, so they cannot lie there or around it; move them"
             " elsewhere first"
         )
-    for taken in (paths.raw(name), dvc_file(paths.raw(name)), paths.images(name), groups_file(name)):
-        if taken.exists():
-            raise ProjectError(f"{taken} is there already; choose another name, or remove it")
+    check_not_there(name)
 
 
 @contextmanager
@@ -171,33 +173,3 @@ def examine_all(folder: Path, pictures: list[Path], runtime: Runtime) -> dict[Pa
         return dict(zip(pictures, of_each(pictures, examine, runtime), strict=True))
     except ProjectError as error:
         raise ProjectError(f"{folder}: {error}") from error
-
-
-def groups_file(name: str) -> Path:
-    return paths.MANIFESTS / f"{name}.groups"
-
-
-def dvc_file(raw: Path) -> Path:
-    return raw.with_name(f"{raw.name}.dvc")
-
-
-def version(raw: Path) -> bool:
-    """`dvc add`, in a DVC project with Git: queued and temporary runs see only what Git tracks or DVC holds."""
-    if not (Path(".dvc").is_dir() and Path(".git").exists()):
-        return False
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", str(raw)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ProjectError(f"dvc add {raw} failed: {done.stderr.strip()}")
-    return True
-
-
-def next_commands(name: str, versioned: bool, models: list[str]) -> list[str]:
-    raw = paths.raw(name)
-    if versioned:
-        groups = f" {groups_file(name)}" if groups_file(name).is_file() else ""
-        files = f"{PARAMS_FILE} {DVC_FILE} {dvc_file(raw)}{groups}"
-        first = f"git add {files}   # dvc add {raw} is done: DVC keeps the images, Git their version"
-    else:
-        first = f"dvc add {raw}   # in a project with Git: DVC keeps the images, Git their version"
-    return [first, *(f"dvc repro draw@{model}-{name}" for model in models)]

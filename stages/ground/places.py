@@ -12,6 +12,10 @@ from stages.ground.errors import ProjectError
 BLOCK = 4 << 20  # bytes that are asked for at once
 BLOCKS = 4  # that are kept: threads do not ask quite in order
 WAITS = (0.2, 2.0)  # seconds, before a read that failed is tried again
+REMEDIES = {  # of errors, by the names of their classes, whose packages may not be there
+    "NoCredentialsError": "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; or FSSPEC_S3_ANON=true,"
+    " if it is open to all",
+}
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")  # of shells, and of webdataset: train-{000..146}.tar
 
 
@@ -43,6 +47,22 @@ def expanded(place: str) -> list[str]:
     if not names:
         raise ProjectError(f"{place}: nothing lies there")
     return sorted(names)
+
+
+def listed(place: str, deep: int = 2) -> list[str]:
+    """The files in a remote folder, and in folders in it: so many levels, sorted.
+
+    Raises:
+        ProjectError: there is none, or it cannot be asked.
+    """
+    with naming(place):
+        files, top = _url_to_fs(place)
+        folders, found = [top], []
+        for _ in range(deep):
+            entries = [entry for folder in folders for entry in files.ls(folder, detail=True)]
+            found += [files.unstrip_protocol(entry["name"]) for entry in entries if entry["type"] == "file"]
+            folders = [entry["name"] for entry in entries if entry["type"] == "directory"]
+    return sorted(found)
 
 
 def open_place(place: str) -> BinaryIO:
@@ -117,7 +137,8 @@ def naming(place: str) -> Iterator[None]:
     except ImportError as error:
         raise ProjectError(f"{place}: {error}; pip install what it names, or copy the files to a folder") from error
     except Exception as error:  # each kind of place has its own
-        raise ProjectError(f"{place} cannot be read: {type(error).__name__}: {error}") from error
+        line = f"{place} cannot be read: {type(error).__name__}: {error}"
+        raise ProjectError(line + REMEDIES.get(type(error).__name__, "")) from error
 
 
 def _url_to_fs(place: str) -> Any:

@@ -1,5 +1,9 @@
-"""Embeddings of a data set's images, as a file."""
+"""Embeddings of a data set's images, as a file.
 
+The images' names stand in its header, or in tensors of bytes where there are more than that can hold.
+"""
+
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +11,7 @@ import numpy as np
 
 from stages.ground.errors import ProjectError
 from stages.ground.room import all_finite
-from stages.models.tensors import read_tensors, write_tensors
+from stages.models.tensors import Tensors, fits, read_tensors, write_tensors
 
 KEYS = ("backbone", "classes", "files")
 
@@ -31,13 +35,17 @@ class Features:
     splits: dict[str, Embedded]
 
     def write(self, path: Path) -> None:
-        tensors = {}
+        tensors: Tensors = {}
         for split, of in self.splits.items():
             tensors[f"{split}.embeddings"], tensors[f"{split}.labels"] = of.embeddings, of.labels
             if of.groups is not None:
                 tensors[f"{split}.groups"] = of.groups
-        files = {split: of.files for split, of in self.splits.items()}
-        write_tensors(path, tensors, {"backbone": self.backbone, "classes": self.classes, "files": files})
+        about: dict[str, object] = {"backbone": self.backbone, "classes": self.classes}
+        files: dict[str, list[str] | None] = {split: of.files for split, of in self.splits.items()}
+        if not fits(about | {"files": files}):
+            tensors |= {f"{split}.files": _to_bytes(of.files) for split, of in self.splits.items()}
+            files = dict.fromkeys(files)
+        write_tensors(path, tensors, about | {"files": files})
 
     @classmethod
     def read(cls, path: Path) -> "Features":
@@ -50,7 +58,7 @@ class Features:
         try:
             splits = {
                 split: Embedded(
-                    files,
+                    _from_bytes(tensors[f"{split}.files"]) if files is None else files,
                     tensors[f"{split}.embeddings"],
                     tensors[f"{split}.labels"],
                     tensors.get(f"{split}.groups"),
@@ -63,6 +71,15 @@ class Features:
             if not _usable(splits.get(split), len(about["classes"])):
                 raise ProjectError(f"{path}: no embeddings of {split} images in it that can be used; run dvc repro")
         return cls(about["backbone"], about["classes"], splits)
+
+
+def _to_bytes(names: list[str]) -> np.ndarray:
+    """(N,) uint8: JSON"""
+    return np.frombuffer(json.dumps(names).encode(), np.uint8)
+
+
+def _from_bytes(names: np.ndarray) -> list[str]:
+    return list(json.loads(names.tobytes()))
 
 
 def _usable(of: Embedded | None, classes: int) -> bool:

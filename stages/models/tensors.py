@@ -43,7 +43,8 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], about: Mapping[
         ProjectError: `about` is too long for the format.
         OSError: the system does not let it be written.
     """
-    check_about(path, about)
+    if not fits(about):
+        raise ProjectError(f"{path}: its header would be longer than the {LONGEST_HEADER} bytes that safetensors reads")
     ordered = sorted(tensors, key=lambda name: (list(TYPES).index(tensors[name].dtype.name), name))
     header = _header({name: tensors[name] for name in ordered}, json.dumps({**about, "crc32": checksum(tensors)}))
     with written_whole(path) as part, part.open("wb") as file:
@@ -52,13 +53,9 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], about: Mapping[
             file.write(_bytes(tensors[name]))
 
 
-def check_about(path: Path, about: Mapping[str, object]) -> None:
-    """Raises ProjectError where `about`, or what is known of it before the work, is too long for the format."""
-    if (length := len(json.dumps(json.dumps(about)))) > LONGEST_HEADER - OF_TENSORS:
-        raise ProjectError(
-            f"{path}: its header would take {length} bytes; safetensors reads {LONGEST_HEADER}. Most of it are the"
-            " names of images: shorter ones, or fewer images, fit"
-        )
+def fits(about: Mapping[str, object]) -> bool:
+    """Whether a header can hold it."""
+    return len(json.dumps(json.dumps(about))) <= LONGEST_HEADER - OF_TENSORS
 
 
 def read_tensors(path: Path, keys: Collection[str] = (), mapped: bool = False) -> tuple[Tensors, dict[str, Any]]:
