@@ -6,7 +6,7 @@ by size and time, as DVC itself does: reading all of them would take longer than
 """
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,6 @@ from stages.engine.tasks import results
 from stages.ground import paths
 from stages.ground.digests import digest
 from stages.ground.files import list_files, remove, sha256, written_whole
-from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from stages.ground.shards import stamp
 
@@ -62,20 +61,6 @@ def in_parts(
         done(len(parts[missing[which]]))
     yield map(_read, files)
     remove(folder)
-
-
-def stacked(parts: Iterable[np.ndarray], rows: int) -> np.ndarray:
-    """All rows of all parts: the part itself if it has all, else in room of their own."""
-    left = iter(parts)
-    first = next(left)
-    if len(first) == rows:
-        return first
-    whole, filled = room((rows, *first.shape[1:]), first.dtype), len(first)
-    whole[:filled] = first
-    for part in left:
-        whole[filled : filled + len(part)] = part
-        filled += len(part)
-    return whole
 
 
 def _read(file: Path) -> Columns:
