@@ -21,7 +21,7 @@ from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import write_json, write_table
-from stages.ground.room import room
+from stages.ground.room import filled
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.classifier import BATCH, Classifier
 from stages.models.features import Features
@@ -117,11 +117,9 @@ def check_classes(classifier: Classifier, listed: LabelledFiles, folder: str) ->
 
 def embed(classifier: Classifier, listed: LabelledFiles, runtime: Runtime) -> np.ndarray:
     """(N, D) float32. A batch of images is in memory, and some ahead of it."""
-    embeddings, filled = room((len(listed.files), classifier.file.weight.shape[1]), np.float32), 0
-    for squares in read_squares(listed.files, classifier.preprocessing, BATCH, runtime.workers, runtime.progress):
-        embeddings[filled : filled + len(squares)] = classifier.embeddings(squares)
-        filled += len(squares)
-    return embeddings
+    shape = (len(listed.files), classifier.file.weight.shape[1])
+    batches = read_squares(listed.files, classifier.preprocessing, BATCH, runtime.workers, runtime.progress)
+    return filled(shape, np.float32, map(classifier.embeddings, batches))
 
 
 def measure(answers: Answers) -> dict[str, float]:

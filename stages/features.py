@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.engine.parts import Columns, in_parts, stacked
+from stages.engine.parts import Columns, in_parts
 from stages.ground import paths
 from stages.ground.cli import run
 from stages.ground.errors import ProjectError
 from stages.ground.files import write_table
+from stages.ground.room import filled
 from stages.ground.runtime import Runtime, load_runtime
 from stages.models.backbone import BATCH, Backbone, providers
 from stages.models.features import Embedded, Features
@@ -73,7 +74,7 @@ def main(model: str, dataset: str) -> None:
         progress_bar(len(pictures), runtime.progress and not at_once) as bar,
         in_parts(job, embedder, pictures, PART, given, runtime, bar.update) as parts,
     ):
-        embeddings = stacked((of["embeddings"] for of in parts), len(pictures))
+        embeddings = filled((len(pictures), pretrained.width), np.float32, (of["embeddings"] for of in parts))
         features = Features(identity, listed["train"].classes, by_split(dataset, files, listed, embeddings))
         for split, of in features.splits.items():
             print(f"{split}: {len(of.files)} images, {pretrained.width} features each")

@@ -16,7 +16,6 @@ from stages.ground.cli import importing_torch, run
 from stages.ground.errors import ProjectError
 from stages.ground.params import Seed, load_section
 from stages.ground.seeds import derived_rng
-from stages.ground.surroundings import is_first, surroundings
 from stages.heads.fit import fit_last_layer
 from stages.heads.linear import Embeddings
 from stages.heads.novelty import novelty_of
@@ -27,6 +26,7 @@ from stages.preprocessing.inputs import Preprocessing
 from stages.recipes.history import Cell, check_enough, epoch_line, keep_history
 from stages.recipes.variant import Probe, Variant, load_recipe
 from stages.statistics.novelty import kept_images
+from stages.training.surroundings import is_first, surroundings
 
 
 def main(model: str, dataset: str, variant: str) -> None:
@@ -67,4 +67,4 @@ def train_head(recipe: Variant | Probe, cell: Cell) -> None:
 
 
 if __name__ == "__main__":
-    run(main, by_several=True)
+    run(main, writes=is_first)

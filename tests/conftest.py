@@ -26,6 +26,7 @@ from stages.ground.files import write_table
 from tests.browser import browser as browser
 from tests.drawing import draw_data_set
 from tests.models import model_entry
+from tests.results import write_results
 
 pytest_plugins = ["tests.finished"]
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow
@@ -179,6 +180,22 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATA_MIRROR", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def committed_results(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Made-up results of two classes in the first commit, better ones in the second; resnet18 has none."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    copy_code(project.folder)
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text()) | {"downloads": {}, "datasets": {"two": {}}}
+    (project.folder / "params.yaml").write_text(to_yaml(params))
+    project.run("git", "init", "-q")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(project.folder)
+        for wrong in (2, 1):
+            write_results(MODEL, "two", ["cats", "dogs"], ["frozen", "unfrozen"], wrong)
+            project.commit()
+    return project
 
 
 @pytest.fixture(scope="session")

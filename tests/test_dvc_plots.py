@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-import yaml
 
 from scripts import page
 from tests.browser import Browser
-from tests.conftest import PROJECT, Project, copy_code
-from tests.results import EPOCHS, write_results
+from tests.conftest import Project
+from tests.results import EPOCHS
 
 pytestmark = pytest.mark.browser
 VARIANTS = ["frozen", "unfrozen"]
@@ -34,22 +33,12 @@ def texts(title: str, part: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Made-up results of two classes in the first commit, others in the second; resnet18 has none."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    copy_code(project.folder)
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params |= {"downloads": {}, "datasets": {"two": {}}}
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    project.run("git", "init", "-q")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(project.folder)
-        for wrong in (2, 1):
-            write_results("mobilenet_v2", "two", ["cats", "dogs"], VARIANTS, wrong)
-            project.commit()
-        page.VEGA.parent.mkdir()
-        page.VEGA.write_text(page.drawing_script(), encoding="utf-8")
-    return project
+def project(committed_results: Project) -> Project:
+    """With the drawing script where DVC's page looks for it first."""
+    vega = committed_results.folder / page.VEGA
+    vega.parent.mkdir()
+    vega.write_text(page.drawing_script(), encoding="utf-8")
+    return committed_results
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,10 @@ import pytest
 import yaml
 
 from stages import audit, features
-from stages.engine.parts import in_parts, stacked
+from stages.engine.parts import in_parts
 from stages.engine.tasks import results
 from stages.ground import paths
 from stages.ground.errors import ProjectError
-from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from tests.conftest import to_yaml, wait_for
 from tests.drawing import draw_split
@@ -37,7 +35,6 @@ from pathlib import Path
 import numpy as np
 
 from stages.engine.parts import in_parts
-from stages.ground.room import room
 from stages.ground.runtime import Runtime
 
 runs = Path(sys.argv[1])
@@ -199,16 +196,6 @@ def test_what_depends_on_something_that_changed_runs_anew(
         again = 2
     all_sizes(noting(runs, sizes), files, settings=settings)
     assert len(list(runs.iterdir())) == again
-
-
-def test_many_rows_of_several_parts_lie_in_a_file(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.engine.parts.room", partial(room, in_memory=0))
-    whole = np.arange(12, dtype=np.float32).reshape(6, 2)
-    assert stacked([whole], 6) is whole
-    found = stacked(iter([whole[:4], whole[4:]]), 6)
-    assert isinstance(found.base, np.memmap)
-    assert (found == whole).all()
-    assert list(Path("work").iterdir()) == []  # nameless
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

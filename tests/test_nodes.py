@@ -22,10 +22,10 @@ from stages import train
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table
-from stages.ground.surroundings import Surroundings, is_first, surroundings
 from stages.networks.network import build
 from stages.training.distributed import ALONE, Team, launch
 from stages.training.seeds import seed_torch
+from stages.training.surroundings import Surroundings, is_first, surroundings
 from stages.training.together import together
 from tests.conftest import clean_environment, wait_for
 

@@ -45,6 +45,14 @@ def test_parts_of_embeddings_are_those_of_numpy(small: None) -> None:
     assert not list(paths.SCRATCH.iterdir())
 
 
+def test_batches_fill_room_one_after_the_other(small: None) -> None:
+    whole = drawn().embeddings
+    found = room.filled(whole.shape, np.float32, (whole[begin : begin + 25] for begin in (0, 25, 50)), in_memory=1000)
+    assert in_files() == 1
+    assert np.array_equal(found, whole)
+    assert not list(paths.SCRATCH.iterdir())  # nameless
+
+
 def test_of_all_embeddings_there_is_no_copy(small: None) -> None:
     of = drawn()
     assert of.part(np.arange(60)) is of

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import PROJECT, Project, clean_environment, copy_code
-from tests.results import write_results
+from tests.conftest import PROJECT, Project, clean_environment
 
 GUIDE = (PROJECT / "docs/tools.md").read_text(encoding="utf-8")
 FIGURE, RAW = "plots/mobilenet_v2/two-figures/comparison.png", "https://github.com/us/it/raw"
@@ -26,25 +25,14 @@ SETTINGS_OF_DVC = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Made-up results of two classes in the first commit, better ones in the second; other figures and settings in the
-    third."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    copy_code(project.folder)
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    params |= {"downloads": {}, "datasets": {"two": {}}}
-    (project.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    project.run("git", "init", "-q")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(project.folder)
-        for wrong in (2, 1):
-            write_results("mobilenet_v2", "two", ["cats", "dogs"], ["frozen", "unfrozen"], wrong)
-            project.commit()
-        Path(FIGURE).write_bytes(Path(FIGURE).read_bytes() + b"another")
-        Path(FIGURE).with_name("new.png").write_bytes(b"new")
-        project.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.5))
-        project.commit()
-    return project
+def project(committed_results: Project) -> Project:
+    """Other figures and settings in a third commit."""
+    figure = committed_results.folder / FIGURE
+    figure.write_bytes(figure.read_bytes() + b"another")
+    figure.with_name("new.png").write_bytes(b"new")
+    committed_results.edit_params(lambda params: params["variants"]["frozen"].update(lr=0.5))
+    committed_results.commit()
+    return committed_results
 
 
 def test_vs_code_finds_the_environment_and_knows_every_setting() -> None:

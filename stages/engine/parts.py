@@ -5,10 +5,8 @@ follows from all that it depends on: whoever changes a setting, a picture or the
 by size and time, as DVC itself does: reading all of them would take longer than some jobs.
 """
 
-import hashlib
-import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +15,11 @@ import numpy as np
 
 from stages.engine.tasks import results
 from stages.ground import paths
+from stages.ground.digests import digest
 from stages.ground.files import list_files, remove, sha256, written_whole
-from stages.ground.room import room
 from stages.ground.runtime import Runtime
 from stages.ground.shards import stamp
 
-DIGITS = 16
 LIBRARIES = ("numpy", "onnxruntime", "pillow")
 
 Columns = dict[str, np.ndarray]  # of one length: a row of each for each picture
@@ -54,8 +51,8 @@ def in_parts(
         remove(folder)  # of when there were more pictures
         yield iter([do(pictures)])
         return
-    given = _digest(settings, list(map(version, LIBRARIES)), [sha256(file) for file in list_files(paths.CODE)])
-    files = [folder / f"{_digest(given, [stamp(of) for of in part])}.npz" for part in parts]
+    given = digest(settings, list(map(version, LIBRARIES)), [sha256(file) for file in list_files(paths.CODE)])
+    files = [folder / f"{digest(given, [stamp(of) for of in part])}.npz" for part in parts]
     missing = [number for number, file in enumerate(files) if not zipfile.is_zipfile(file)]
     done(sum(map(len, parts)) - sum(len(parts[number]) for number in missing))
     for which, columns in results(do, [(parts[number],) for number in missing], runtime, gpu=True):
@@ -66,24 +63,6 @@ def in_parts(
     remove(folder)
 
 
-def stacked(parts: Iterable[np.ndarray], rows: int) -> np.ndarray:
-    """All rows of all parts: the part itself if it has all, else in room of their own."""
-    left = iter(parts)
-    first = next(left)
-    if len(first) == rows:
-        return first
-    whole, filled = room((rows, *first.shape[1:]), first.dtype), len(first)
-    whole[:filled] = first
-    for part in left:
-        whole[filled : filled + len(part)] = part
-        filled += len(part)
-    return whole
-
-
 def _read(file: Path) -> Columns:
     with np.load(file) as columns:
         return dict(columns)
-
-
-def _digest(*of: object) -> str:
-    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:DIGITS]

@@ -12,12 +12,11 @@ from functools import cache
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, rotate
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stages.faults.cells import Cells
 from stages.faults.looks import GREY
 from stages.faults.rows import Points, Stacked, points_of
+from stages.statistics.groups import connected
 from stages.statistics.neighbours import directions
 
 SIDE = 32  # … of the one that another is laid over
@@ -71,11 +70,7 @@ def find_copies(greys: np.ndarray, embeddings: np.ndarray | Stacked, labels: np.
 def joined(pairs: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """(N,) numbers of groups where copies, and their groups with them, are one; `groups` (N,) are those without."""
     of_group = np.column_stack((np.arange(len(groups)), len(groups) + groups))
-    links = np.concatenate((pairs, of_group))
-    count = len(groups) + int(groups.max()) + 1
-    graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(count, count))
-    found: np.ndarray = connected_components(graph, directed=False)[1][: len(groups)]
-    return found
+    return connected(np.concatenate((pairs, of_group)))[: len(groups)]
 
 
 def descriptors(greys: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""What all stands on: errors, files, places, reading settings, seeds, the command line. Imports no other package."""
+"""What all stands on: errors, files, digests, places, settings, seeds, the command line. Imports no other package."""

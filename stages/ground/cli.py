@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 
 from stages.ground import paths
 from stages.ground.errors import ProjectError, UnreachableError
-from stages.ground.surroundings import is_first
 
 # scripts/repro.py names a file here to hear why a stage failed, a line of JSON for each: DVC says only that it did.
 ERRORS_FILE = "REPRO_ERRORS_FILE"
@@ -25,11 +24,11 @@ PARENT_CHECK_SECONDS = 0.5
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory")  # as torch says it, of CUDA and of the CPU
 
 
-def run(main: Callable[..., None], by_several: bool = False) -> None:
+def run(main: Callable[..., None], writes: Callable[[], bool] = lambda: True) -> None:
     """Call `main` with one command-line argument for each of its parameters, all strings.
 
-    `by_several`: several processes may run the same cell as one (stages/ground/surroundings.py). They may share a
-    folder; the first alone writes, and has the cell's lock.
+    `writes`: whether this process writes, of several that run the same cell as one. They may share a folder; the one
+    that writes has the cell's lock.
 
     Exit status: 0 done, 1 an error that the user can mend, 2 wrong arguments, 130 interrupted.
     """
@@ -48,7 +47,7 @@ def run(main: Callable[..., None], by_several: bool = False) -> None:
     stage, key = name.rpartition(".")[2], "-".join(arguments.values())
     with (
         one_line_errors(f"{stage}@{key}"),
-        nullcontext() if by_several and not is_first() else _only_one(f"{stage}-{key}"),
+        _only_one(f"{stage}-{key}") if writes() else nullcontext(),
     ):
         from stages.settings import load_params  # not at the top: it can only refuse, so that no stage depends on it
 

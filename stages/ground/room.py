@@ -6,7 +6,7 @@ What is here moves numbers and computes none. A data set that is trained on in s
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,6 +33,17 @@ def room(shape: tuple[int, ...], dtype: DTypeLike, in_memory: int = IN_MEMORY) -
         if hasattr(os, "posix_fallocate"):  # not on macOS
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and would be a crash later
         return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+
+
+def filled(
+    shape: tuple[int, ...], dtype: DTypeLike, batches: Iterable[np.ndarray], in_memory: int = IN_MEMORY
+) -> np.ndarray:
+    """Such room with the rows of all batches, one after the other."""
+    found, begin = room(shape, dtype, in_memory), 0
+    for rows in batches:
+        found[begin : begin + len(rows)] = rows
+        begin += len(rows)
+    return found
 
 
 def parts(count: int) -> Iterator[slice]:

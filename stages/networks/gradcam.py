@@ -3,7 +3,7 @@
 Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", ICCV 2017.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,15 +20,27 @@ def last_places(network: nn.Module) -> Iterator[list[Tensor | None]]:
     """
     found: list[Tensor | None] = [None]
 
-    def keep(_: nn.Module, __: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.dim() == 4 and output.shape[2] * output.shape[3] > 1:
+    def keep(output: Tensor) -> None:
+        if output.dim() == 4 and output.shape[2] * output.shape[3] > 1:
             found[0] = output
-        elif isinstance(output, Tensor) and output.dim() == 3:  # tokens
+        elif output.dim() == 3:  # tokens
             found[0] = None
 
-    hooks = [module.register_forward_hook(keep) for module in network.modules()]
-    try:
+    with _outputs_to(keep, network):
         yield found
+
+
+@contextmanager
+def _outputs_to(keep: Callable[[Tensor], None], network: nn.Module) -> Iterator[None]:
+    """Meanwhile, each tensor that a module of `network` gives is handed to `keep`."""
+
+    def hand_over(_: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            keep(output)
+
+    hooks = [module.register_forward_hook(hand_over) for module in network.modules()]
+    try:
+        yield
     finally:
         for hook in hooks:
             hook.remove()
@@ -50,8 +62,8 @@ def look(network: nn.Module, image: np.ndarray, answer: int) -> np.ndarray | Non
         (h, w) float32, 0 to 1, where 1 is the place that speaks most; all 0 if none does. None if the network keeps no
         places up to its end.
     """
-    device = next(network.parameters()).device
-    with torch.enable_grad(), last_places(network) as found, _tokens(network) as tokens:
+    device, tokens = next(network.parameters()).device, _Tokens()
+    with torch.enable_grad(), last_places(network) as found, _outputs_to(tokens.keep, network):
         logits = network(torch.from_numpy(image)[None].to(device).requires_grad_())
     if (last := found[0]) is not None:
         (gradient,) = torch.autograd.grad(logits[0, answer], last)
@@ -73,6 +85,12 @@ class _Tokens:
     outputs: list[Tensor] = field(default_factory=list)  # (N, T, C)
     grids: dict[int, tuple[int, int]] = field(default_factory=dict)  # by channels, of what has places
 
+    def keep(self, output: Tensor) -> None:
+        if output.dim() == 3:
+            self.outputs.append(output)
+        elif output.dim() == 4:
+            self.grids[output.shape[1]] = (output.shape[2], output.shape[3])
+
     def last_that_counts(self, logit: Tensor) -> tuple[Tensor, Tensor] | None:
         """(1, C, h, w), with its gradient: the last tokens of the final width any place of which moves `logit`."""
         if not self.outputs or (grid := self.grids.get(self.outputs[-1].shape[2])) is None:
@@ -85,21 +103,3 @@ class _Tokens:
                 last, slope = (each[:, before:].transpose(1, 2).reshape(1, -1, *grid) for each in (of, gradient))
                 return last, slope
         return None
-
-
-@contextmanager
-def _tokens(network: nn.Module) -> Iterator[_Tokens]:
-    found = _Tokens()
-
-    def keep(_: nn.Module, __: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.dim() == 3:
-            found.outputs.append(output)
-        elif isinstance(output, Tensor) and output.dim() == 4:
-            found.grids[output.shape[1]] = (output.shape[2], output.shape[3])
-
-    hooks = [module.register_forward_hook(keep) for module in network.modules()]
-    try:
-        yield found
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
+from stages.statistics.groups import connected
 from stages.statistics.neighbours import directions, nearest
 from stages.statistics.sampling import folds, numbered, stratified
 
@@ -139,6 +138,5 @@ def together(embeddings: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     copies = np.unique(embeddings, axis=0, return_inverse=True)[1].ravel()
     if groups is None:
         return copies
-    shape = (int(copies.max()) + 1, int(groups.max()) + 1)
-    links = coo_matrix((np.ones(len(copies)), (copies, groups + shape[0])), shape=(sum(shape), sum(shape)))
-    return numbered(connected_components(links, directed=False)[1][copies])
+    links = np.column_stack((copies, copies.max() + 1 + groups))
+    return numbered(connected(links)[copies])

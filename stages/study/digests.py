@@ -1,12 +1,10 @@
 """Whether a trial that has run is still of the settings, the images and the code that there are."""
 
 import ast
-import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from stages.ground import paths
+from stages.ground import digests, paths
 from stages.ground.files import list_files, sha256
 
 DIGITS = 8
@@ -28,7 +26,7 @@ OF_WHOLE_NETWORK = (*OF_LAST_LAYER, "networks", "training")
 
 def digest(*of: object) -> str:
     """Of anything that JSON can hold."""
-    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:DIGITS]
+    return digests.digest(*of)[:DIGITS]
 
 
 def digest_of_images(folder: Path, files: Iterable[str]) -> str:

@@ -5,13 +5,12 @@ file's name follows from all that the result depends on: whoever changes a param
 starts afresh. Nothing of a generator's state is kept: randomness follows from (seed, epoch).
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.ground.digests import digest
 from stages.ground.errors import ProjectError
 from stages.ground.files import list_files, sha256
 from stages.ground.shards import is_indexed
@@ -31,12 +30,11 @@ class Checkpoint:
     @classmethod
     def of(cls, folder: Path, stage: str, settings: object, inputs: Iterable[Path]) -> "Checkpoint":
         """The checkpoint of `stage` with these settings (JSON) and these input files and folders, by content."""
-        parts = {"params.yaml": json.dumps(settings, sort_keys=True)}
+        parts = {"params.yaml": digest(settings)}
         for given in inputs:
             files = [path for path in list_files(given) if not is_indexed(path)]  # the index has a tar file's checksum
-            parts[given.as_posix()] = "".join(f"{path.as_posix()} {sha256(path)}\n" for path in files)
-        digests = {name: _digest(of) for name, of in parts.items()}
-        return cls(folder / f"{stage}-{_digest(json.dumps(digests))}.pt", digests)
+            parts[given.as_posix()] = digest([(path.as_posix(), sha256(path)) for path in files])
+        return cls(folder / f"{stage}-{digest(parts)}.pt", parts)
 
     def load(self) -> State | None:
         """What was saved last, or None. A damaged file counts as none: training then starts afresh."""
@@ -53,7 +51,3 @@ class Checkpoint:
         stage = self.path.stem.rpartition("-")[0]
         for path in self.path.parent.glob(f"{stage}-*.pt"):
             path.unlink(missing_ok=True)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

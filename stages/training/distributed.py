@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from stages.ground.cli import end_with_parent
 from stages.ground.errors import ProjectError
-from stages.ground.surroundings import Surroundings
+from stages.training.surroundings import Surroundings
 
 Made = TypeVar("Made")
 

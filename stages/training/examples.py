@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.ground.room import room
+from stages.ground.room import filled
 from stages.ground.runtime import Runtime
 from stages.preprocessing.inputs import Preprocessing, to_input
 from stages.preprocessing.splits import LabelledFiles
@@ -44,8 +44,6 @@ def read_images(
     listed: LabelledFiles, preprocessing: Preprocessing, runtime: Runtime, augment: Augment | None = None, seed: int = 0
 ) -> Images:
     side = preprocessing.side
-    squares, filled = room((len(listed.files), 3, side, side), np.uint8, runtime.image_cache_mib << 20), 0
-    for batch in read_squares(listed.files, preprocessing, READ_BATCH, runtime.workers, runtime.progress):
-        squares[filled : filled + len(batch)] = batch
-        filled += len(batch)
+    batches = read_squares(listed.files, preprocessing, READ_BATCH, runtime.workers, runtime.progress)
+    squares = filled((len(listed.files), 3, side, side), np.uint8, batches, runtime.image_cache_mib << 20)
     return Images(squares, listed.labels, preprocessing, augment, seed)

@@ -17,7 +17,6 @@ from stages.ground.files import write_table
 from stages.ground.params import Precision, Seed, load_section
 from stages.ground.runtime import Runtime, load_runtime
 from stages.ground.seeds import derived_rng
-from stages.ground.surroundings import surroundings
 from stages.heads.fit import start_layer, start_rows
 from stages.heads.linear import Embeddings, Head
 from stages.heads.novelty import novelty_of
@@ -50,6 +49,7 @@ from stages.training.compute import Compute, choose_compute, computes_bfloat16, 
 from stages.training.distributed import ALONE, Team, join, launch
 from stages.training.examples import Images, read_images
 from stages.training.fit import blend, fit
+from stages.training.surroundings import surroundings
 
 SHARES = (0.0, 0.25, 0.5, 1.0)  # that blend: auto chooses from; see docs/tuning.md for why there is none between
 SURE = 2  # standard errors by which it must be better to go further from the start
