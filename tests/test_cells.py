@@ -10,12 +10,12 @@ import pytest
 from scripts.measuring import audit_steps
 from scripts.measuring.planted import auroc, flipped
 from stages.audit import Pictures
-from stages.faults import cells, held_out, outliers, rows, shortcuts
+from stages.faults import cells, copies, held_out, outliers, rows, shortcuts
 from stages.faults.cells import Cells
 from stages.faults.copies import find_copies, nearest_of_another_class, without
 from stages.faults.held_out import some_groups
 from stages.faults.labels import suspect_labels
-from stages.faults.looks import Look, Looks
+from stages.faults.looks import GREY, Look, Looks
 from stages.faults.outliers import distance_to_crowd, outlier_inputs, strangeness
 from stages.faults.rows import Rows, points_of, stacked
 from stages.faults.shortcuts import find_shortcuts
@@ -69,6 +69,12 @@ def test_a_crowd_is_not_looked_through_whole(many: None, monkeypatch: pytest.Mon
     found = black.nearest(np.arange(3000), 2)
     assert (found.numbers >= 0).all()
     assert sum(compared) <= 3000 * 100
+
+
+def test_cells_without_pictures_are_passed_over(many: None) -> None:
+    greys = np.zeros((300, GREY, GREY), np.uint8)
+    found = Cells(points_of(greys, copies.descriptors), np.arange(300)).nearest(np.arange(300), 2)
+    assert (found.numbers >= 0).all()
 
 
 def test_rows_are_worked_out_when_they_are_asked_for(many: None) -> None:

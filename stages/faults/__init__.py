@@ -1,1 +1,1 @@
-"""What may be wrong with a data set's images, found without training. May import pictures and statistics."""
+"""What may be wrong with a data set's images, without training. May import ground, pictures and statistics."""

@@ -41,7 +41,9 @@ class Cells:
         """The nearest to these, (n,) numbers of points, and they themselves; -1, infinitely far, where none is left."""
         numbers, distances = np.full((len(of), count), -1), np.full((len(of), count), np.inf, np.float32)
         for members, asking in zip(self._members, _by_cell(self._near[of], len(self._members)), strict=True):
-            among, size = self._points[members], min(ROWS, BLOCK // max(1, len(members)))
+            if not len(members):
+                continue
+            among, size = self._points[members], min(ROWS, BLOCK // len(members))
             for part in (asking[begin : begin + size] for begin in range(0, len(asking), size)):
                 found = nearest(self._points[of[part]], among, count)
                 both = np.hstack((distances[part], found.distances))
