@@ -32,6 +32,7 @@ from scripts.reporting.figures import (
 )
 from scripts.reporting.gallery import Gallery
 from scripts.results import HEADER, SPREAD, audit_notes, result_rows, spread_rows
+from stages.explain import Row
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import read_table, written_whole
@@ -62,7 +63,7 @@ class VariantPart:
     pictures: list[Picture]
     mistakes: Picture
     mistakes_one_by_one: list[Gallery]  # in place of that figure, if there are any
-    surest: list[dict[str, str]]  # the mistakes that are shown, in words
+    surest: list[Row]  # the mistakes that are shown, in words
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scripts.reporting.figures import lossy
 from scripts.using.explanation import png_under_heat
 from stages.audit import KINDS
 from stages.draw import HEADINGS, read_heat
-from stages.explain import COLUMNS, surest
+from stages.explain import COLUMNS, Row, surest
 from stages.ground import paths
 from stages.ground.files import read_json, read_table, read_typed
 
@@ -43,8 +43,8 @@ class Gallery:
     exhibits: list[Exhibit]
 
 
-def surest_mistakes(model: str, dataset: str, variant: str) -> list[dict[str, str]]:
-    """The rows of predictions.tsv that explain@MODEL-DATASET-VARIANT shows, with the probability as a number."""
+def surest_mistakes(model: str, dataset: str, variant: str) -> list[Row]:
+    """The rows of predictions.tsv that explain@MODEL-DATASET-VARIANT shows."""
     path = paths.predictions(model, dataset, variant)
     rows = read_typed(path, COLUMNS) if path.is_file() else []
     return surest([row for row in rows if row["label"] != row["prediction"]])
@@ -58,7 +58,7 @@ def mistakes(model: str, dataset: str, variant: str) -> list[Gallery]:
     return [Gallery("", [_mistake(row, folder, number) for number, row in enumerate(rows, start=1)])]
 
 
-def _mistake(row: dict[str, str], folder: Path, number: int) -> Exhibit:
+def _mistake(row: Row, folder: Path, number: int) -> Exhibit:
     with Image.open(folder / f"{number}.png") as image:
         seen = np.asarray(image.convert("RGB"))
     views = [_view(Image.fromarray(seen), f"{row['file']}, as the network saw it")]
