@@ -4,7 +4,6 @@ DVC keeps them in tables/, Git does not. Where they are not there, or belong to 
 nothing is given, and the page shows the figure that was drawn of them.
 """
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from PIL import Image
 
 from scripts.reporting.described import findings_of
 from scripts.reporting.figures import lossy
-from scripts.using.explanation import png_under_heat
+from scripts.using.explanation import under_heat
 from stages.audit import KINDS
 from stages.draw import HEADINGS, read_heat
 from stages.explain import COLUMNS, Row, surest
@@ -64,8 +63,8 @@ def _mistake(row: Row, folder: Path, number: int) -> Exhibit:
     views = [_view(Image.fromarray(seen), f"{row['file']}, as the network saw it")]
     heat = read_heat(folder / f"{number}-heat.png", len(seen))
     if heat is not None:
-        with Image.open(io.BytesIO(png_under_heat(seen, heat))) as image:
-            views.append(_view(image, f"Where it looked for {row['prediction']}: {_place(heat)}"))
+        looked = Image.fromarray(under_heat(seen, heat))
+        views.append(_view(looked, f"Where it looked for {row['prediction']}: {_place(heat)}"))
     facts = {"true class": row["label"], "answer": row["prediction"], "probability": f"{row['probability']:.4f}"}
     caption = f"is {row['label']}, said {row['prediction']} ({row['probability']:.2f})"
     return Exhibit(views, caption, {**facts, "file": row["file"]})
