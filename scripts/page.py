@@ -71,7 +71,7 @@ class StudyPart:
     """What the page shows of the study; without rows it has not run."""
 
     sentences: list[str]  # without the cell's names
-    rows: list[tuple[str, ...]]  # of each way of training, without the cell's names, and the seconds of a trial here
+    rows: list[tuple[str, ...]]  # of each way, without the cell's names; last, if any ran here, the seconds of a trial
     pictures: list[Picture]
 
 
@@ -167,7 +167,7 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
 
 def _read_study(model: str, dataset: str) -> StudyPart:
     told, seconds = spread_rows(model, dataset), seconds_of_trials(model, dataset)
-    rows = [(*row[2:], seconds.get(row[2], "not timed here")) for _, row in told]
+    rows = [(*row[2:], *([seconds.get(row[2], "not timed here")] if seconds else [])) for _, row in told]
     pictures = [read_figure(STUDY, model, dataset)]
     if paths.study_figure(model, dataset, "by_images").is_file():
         pictures.append(read_figure(BY_IMAGES, model, dataset))

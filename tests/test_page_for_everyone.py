@@ -13,10 +13,13 @@ import pytest
 from PIL import Image
 
 from scripts import page
-from stages.audit import Finding
+from scripts.reporting import gallery
+from stages.audit import Finding, counts
+from stages.faults.shortcuts import Shortcut
 from stages.ground import paths
+from stages.ground.files import write_json
 from tests.browser import Browser
-from tests.results import write_pictures, write_results, write_study
+from tests.results import write_findings, write_pictures, write_results, write_study
 from tests.test_page import DRAWN, VARIANTS, write_params
 
 CELL = ("mobilenet_v2", "two")
@@ -113,6 +116,7 @@ def test_pictures_one_by_one_take_the_place_of_their_figure(html: str) -> None:
     assert "Thumbnails of copies" not in html
     assert "The wrongly classified val images" not in frozen
     assert frozen.count('class="exhibit"') == 6
+    assert "<h5>All 6</h5>" in frozen
     assert "The same in words" not in frozen  # which the pictures bring with them
     assert 'alt="val/cats/0.jpg, as the network saw it"' in frozen
     assert 'alt="Where it looked for dogs: top right"' in frozen
@@ -121,6 +125,32 @@ def test_pictures_one_by_one_take_the_place_of_their_figure(html: str) -> None:
     told = html.partition("Doubtful labels")[2].partition("</dl>")[0]
     said = {f"{variant} says": "dogs (0.787)" for variant in VARIANTS}
     assert dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", told)) == facts | said
+
+
+def test_where_not_all_mistakes_are_shown_it_is_said(in_folder: Path) -> None:
+    write_params(in_folder)
+    write_results(*CELL, ["cats", "dogs"], VARIANTS, wrong=7, images=9)
+    write_pictures(*CELL, "frozen", FINDING)
+    (shown,) = gallery.mistakes(*CELL, "frozen")
+    assert (shown.heading, len(shown.exhibits)) == ("The 12 surest of 14", 12)
+
+
+def test_of_copies_it_is_said_where_they_lie_and_what_they_are_called(in_folder: Path) -> None:
+    findings = [
+        Finding("copy", 0.9, "1.jpg", "val", "cats", "2.jpg", "train", "cats"),
+        Finding("copy", 0.9, "3.jpg", "val", "cats", "4.jpg", "train", "dogs"),
+        Finding("copy_within", 0.9, "5.jpg", "val", "cats", "6.jpg", "val", "cats"),
+    ]
+    write_findings(*CELL, findings)
+    write_json(paths.audit_metrics(*CELL), counts(findings, [Shortcut("file", 0.5, 0.4, 0.5)]))
+    for number in (1, 2, 3):
+        Image.new("RGB", (9, 9)).save(paths.audit(*CELL) / f"{number}.png")
+    captions = [exhibit.caption for shown in gallery.audit(*CELL, []) for exhibit in shown.exhibits]
+    assert captions == ["cats in val and train", "cats in val, dogs in train", "cats in val"]
+
+
+def test_where_no_trial_was_timed_there_is_no_column_for_it(html: str) -> None:
+    assert "seconds a trial" not in html
 
 
 @pytest.mark.parametrize(

@@ -44,17 +44,22 @@ class Gallery:
 
 def surest_mistakes(model: str, dataset: str, variant: str) -> list[Row]:
     """The rows of predictions.tsv that explain@MODEL-DATASET-VARIANT shows."""
+    return surest(_all_mistakes(model, dataset, variant))
+
+
+def _all_mistakes(model: str, dataset: str, variant: str) -> list[Row]:
     path = paths.predictions(model, dataset, variant)
     rows = read_typed(path, COLUMNS) if path.is_file() else []
-    return surest([row for row in rows if row["label"] != row["prediction"]])
+    return [row for row in rows if row["label"] != row["prediction"]]
 
 
 def mistakes(model: str, dataset: str, variant: str) -> list[Gallery]:
-    folder, rows = paths.mistakes(model, dataset, variant), surest_mistakes(model, dataset, variant)
-    table = folder / "mistakes.tsv"
+    folder, total = paths.mistakes(model, dataset, variant), len(_all_mistakes(model, dataset, variant))
+    rows, table = surest_mistakes(model, dataset, variant), folder / "mistakes.tsv"
     if not rows or not table.is_file() or read_typed(table, COLUMNS, may_be_empty=True) != rows:
         return []
-    return [Gallery("", [_mistake(row, folder, number) for number, row in enumerate(rows, start=1)])]
+    heading = f"All {total}" if total == len(rows) else f"The {len(rows)} surest of {total}"
+    return [Gallery(heading, [_mistake(row, folder, number) for number, row in enumerate(rows, start=1)])]
 
 
 def _mistake(row: Row, folder: Path, number: int) -> Exhibit:
@@ -112,8 +117,18 @@ def _finding(row: dict[str, str], folder: Path, answers: dict[str, dict[str, str
     facts = {"label": row["label"], "looks like": row["suggested"], "score": row["score"], "file": row["file"]}
     facts |= {"copy of": row["partner"], "whose label is": row["partner_label"]}
     facts |= {f"{variant} says": of.get(row["file"], "") for variant, of in answers.items()}
-    caption = f"{row['label']}: {row['suggested']}?" if row["suggested"] else row["label"]
-    return Exhibit(views, caption, {name: fact for name, fact in facts.items() if fact})
+    return Exhibit(views, _caption(row), {name: fact for name, fact in facts.items() if fact})
+
+
+def _caption(row: dict[str, str]) -> str:
+    """Of copies, what either is called, and where it lies."""
+    if row["suggested"]:
+        return f"{row['label']}: {row['suggested']}?"
+    if not row["partner"]:
+        return row["label"]
+    if row["label"] != row["partner_label"]:
+        return f"{row['label']} in {row['split']}, {row['partner_label']} in {row['partner_split']}"
+    return f"{row['label']} in {' and '.join(dict.fromkeys((row['split'], row['partner_split'])))}"
 
 
 def _view(image: Image.Image, alt: str) -> View:
