@@ -4,6 +4,7 @@
 MkDocs, make HTML of README.md and docs/*.md. A link that leads nowhere, to a page, a heading or a file, is an error.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -95,6 +96,8 @@ def configuration(folder: str) -> str:
 
 
 def build() -> None:
+    if importlib.util.find_spec("zensical") is None:
+        raise ProjectError("zensical, which makes the site, is not installed: run make dev")
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", os.fspath(CONFIG)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,15 @@ while (walker.nextNode()) {
 return found;
 """
 
+AXE = Path(sysconfig.get_path("purelib")) / "selenium_axe_python/axe-core/axe.min.js"
+BARRIERS = """
+const done = arguments[arguments.length - 1];
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+axe.run(document, {resultTypes: ["violations"], runOnly: rules}).then(found => done(found.violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .map(({id, nodes}) => `${id}: ${nodes[0].html}`)));
+"""
+
 
 @dataclass(frozen=True)
 class Browser:
@@ -60,11 +70,14 @@ class Browser:
 
     def open(self, address: str | Path, width: int = 1280, height: int = 900) -> None:
         """Load a file or an address in a window of so many CSS pixels; what was logged before is forgotten."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.resize(width, height)
         for log in ("browser", "performance"):
             self.driver.get_log(log)
         self.driver.get(address.resolve().as_uri() if isinstance(address, Path) else address)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def emulate(self, media: str) -> None:
         """Show pages as on paper ("print"), or on a screen that is "light" or "dark", from now on."""
@@ -99,6 +112,17 @@ class Browser:
         """By how many CSS pixels the page is wider than the window."""
         return self.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
+    def press(self, *keys: str) -> None:
+        """As on a keyboard, wherever the focus is."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds of serious or critical impact: rule, and the first place."""
+        self.driver.execute_script(AXE.read_text(encoding="utf-8"))
+        return self.driver.execute_async_script(BARRIERS)
+
     def cut_off(self) -> list[str]:
         return self.driver.execute_script(CUT_OFF)
 
@@ -131,5 +155,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(chromedriver))
+    driver.set_script_timeout(120)  # axe-core, on a busy machine
     yield Browser(driver)
     driver.quit()

@@ -2,13 +2,15 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from stages import audit, compare, draw_study, evaluate, verdict
 from stages.audit import Finding
+from stages.explain import COLUMNS, surest
 from stages.faults.shortcuts import Shortcut
 from stages.figures.style import save_figure
 from stages.ground import paths
-from stages.ground.files import write_json, write_table
+from stages.ground.files import read_json, read_typed, write_json, write_table
 from stages.study.trials import Trial, write_trials
 
 EPOCHS = 3
@@ -48,6 +50,23 @@ def write_findings(model: str, dataset: str, findings: list[Finding]) -> None:
     """As audit@MODEL-DATASET does, without thumbnails."""
     table = paths.audit(model, dataset) / "audit.tsv"
     write_table(table, audit.rows(findings), ("number", *Finding.__dataclass_fields__))
+
+
+def write_pictures(model: str, dataset: str, variant: str, finding: Finding) -> None:
+    """The single pictures of a variant's mistakes, each with a heat map, and of the audit's only finding."""
+    folder = paths.mistakes(model, dataset, variant)
+    folder.mkdir(parents=True)
+    rows = read_typed(paths.predictions(model, dataset, variant), COLUMNS)
+    mistakes = surest([row for row in rows if row["label"] != row["prediction"]])
+    numbered = [{"number": number, **row} for number, row in enumerate(mistakes, start=1)]
+    write_table(folder / "mistakes.tsv", numbered)
+    for row in numbered:
+        Image.new("RGB", (28, 28), (200, 150, 0)).save(folder / f"{row['number']}.png")
+        Image.fromarray(np.uint8([[0, 50, 255], [0, 0, 50], [0, 0, 0]])).save(folder / f"{row['number']}-heat.png")
+    write_findings(model, dataset, [finding])
+    Image.new("RGB", (12, 9), (0, 150, 200)).save(paths.audit(model, dataset) / "1.png")
+    metrics = paths.audit_metrics(model, dataset)
+    write_json(metrics, read_json(metrics) | {finding.kind: 1})
 
 
 def write_study(model: str, dataset: str, mistakes: dict[str, list[int]]) -> None:

@@ -16,10 +16,12 @@ import yaml
 from scripts import card
 from scripts.card import write_card
 from scripts.export import export
+from scripts.using.origin import LICENCES
 from stages.ground.errors import ProjectError
-from stages.ground.files import write_json
+from stages.ground.files import read_table, write_json
 from stages.models.classifier import Classifier
 from stages.models.model_file import ModelFile
+from tests.conftest import PROJECT
 from tests.finished import DATA, MODEL
 from tests.models import draw_foreign, small_model, telling_model
 
@@ -68,6 +70,13 @@ def test_it_has_what_the_projects_files_say_of_the_very_file(locked: Path) -> No
     assert (front["license"], front["pipeline_tag"]) == ("mit", "image-classification")
     [result] = front["model-index"][0]["results"]
     assert result["metrics"] == [{"type": "accuracy", "value": metrics["accuracy"]}]
+
+
+def test_of_each_pinned_data_set_something_is_known_of_its_licence() -> None:
+    rows = read_table(PROJECT / LICENCES, ("dataset", "licence", "source"))
+    pinned = {path.stem for path in (PROJECT / "data/manifests").glob("*.sha256")}
+    assert pinned <= {row["dataset"] for row in rows}
+    assert [row for row in rows if not (row["licence"] and row["source"].startswith("https://"))] == []
 
 
 def test_a_copy_elsewhere_is_known_by_its_bytes(locked: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -175,3 +176,9 @@ def test_what_a_setting_is_stands_beside_it_or_above_its_section() -> None:
 def test_a_setting_that_nothing_explains_is_an_error() -> None:
     with pytest.raises(ProjectError, match=r"params\.yaml: datasets\.NAME\.after: no comment says what it is"):
         meaning(("datasets", "NAME", "after"), comments(WRITTEN))
+
+
+def test_without_its_maker_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zensical", None)
+    with pytest.raises(ProjectError, match=r"^zensical, which makes the site, is not installed: run make dev$"):
+        docs.build()

@@ -44,23 +44,26 @@ def index(tmp_path: Path, server: Callable[[Path], str]) -> str:
         wheel(tmp_path / "index/pypi", name, version, needs="cuda")
         wheel(tmp_path / "index/cpu", name, f"{version}+cpu")
     wheel(tmp_path / "index/pypi", "other", "1.0")
+    wheel(tmp_path / "index/pypi", "other", "2.0")
     wheel(tmp_path / "index/pypi", "cuda", "13.0")
+    wheel(tmp_path / "index/pypi", "tester", "1.0", needs="other")
     return server(tmp_path / "index")
 
 
-def make_env(tmp_path: Path, index: str, *arguments: str) -> tuple[int, str, list[str]]:
+def make_env(tmp_path: Path, index: str, *arguments: str, target: str = "env") -> tuple[int, str, list[str]]:
     """The exit status, what was said, and what is installed."""
     folder = tmp_path / "project"
     folder.mkdir()
     shutil.copyfile(PROJECT / "Makefile", folder / "Makefile")
     (folder / "requirements.lock").write_text(LOCK)
+    (folder / "requirements-dev.lock").write_text("tester==1.0\n")
     surroundings = {
         "PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": f"{index}/pypi", "PIP_RETRIES": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_CACHE_DIR": "1",
     }  # fmt: skip
     kept = {name: value for name, value in clean_environment().items() if not name.startswith(("PIP_", "MAKE", "CPU"))}
     done = subprocess.run(
-        ["make", "env", f"PYTHON={sys.executable}", *arguments], cwd=folder, env=kept | surroundings, text=True,
+        ["make", target, f"PYTHON={sys.executable}", *arguments], cwd=folder, env=kept | surroundings, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     found = (folder / ".venv").rglob("*.dist-info")
@@ -91,6 +94,12 @@ def test_cpu_takes_torch_from_a_folder_of_wheels(tmp_path: Path, index: str) -> 
 def test_without_it_torch_comes_with_cuda(tmp_path: Path, index: str) -> None:
     status, said, installed = make_env(tmp_path, index, "CPU=0")
     assert (status, installed) == (0, ["cuda-13.0", "other-1.0", "torch-2.14.1", "torchvision-0.29.1"]), said
+
+
+def test_what_tests_need_comes_beside_it_where_it_is_asked_for(tmp_path: Path, index: str) -> None:
+    status, said, installed = make_env(tmp_path, index, "CPU=1", f"CPU_FROM=--index-url {index}/cpu", target="dev")
+    assert (status, installed) == (0, sorted([*CPU_ONLY, "tester-1.0"])), said
+    assert (tmp_path / "project/.venv/dev-installed").is_file()
 
 
 def test_an_index_out_of_reach_is_said_and_nothing_with_cuda_is_taken(tmp_path: Path, index: str) -> None:

@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
+import openapi_spec_validator
 import pytest
 import requests
 from hypothesis import given
@@ -425,6 +426,10 @@ def test_openapi_is_of_the_addresses_that_there_are_and_of_their_answers(address
         assert set(schema["required"]) | {"seen", "heat"} == set(answer) | {"seen", "heat"}
     statuses = set(told["paths"]["/predict"]["post"]["responses"])
     assert statuses == {"200", "400", "403", "408", "413", "415", "500", "503"}
+
+
+def test_openapi_is_as_its_standard_has_it() -> None:
+    openapi_spec_validator.validate(json.loads((PROJECT / "scripts/serve.openapi.json").read_text(encoding="utf-8")))
 
 
 def test_a_mistake_in_the_program_is_json_too(address: str, monkeypatch: pytest.MonkeyPatch) -> None:

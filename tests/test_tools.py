@@ -73,8 +73,8 @@ def test_workflows_are_such_as_github_takes(workflow: Path) -> None:
 
 def test_workflows_name_what_is_there() -> None:
     assert [path.name for path in WORKFLOWS] == ["results.yml", "tests.yml"]
-    named = set(re.findall(r"[\w./]+\.(?:py|lock)|\.ci/run", "\n".join(path.read_text() for path in WORKFLOWS)))
-    assert {"tests/test_layers.py", "requirements.lock", ".ci/run"} < named
+    named = set(re.findall(r"[\w./-]+\.(?:py|lock)|\.ci/run", "\n".join(path.read_text() for path in WORKFLOWS)))
+    assert {"tests/test_layers.py", "requirements.lock", "requirements-dev.lock", ".ci/run"} < named
     assert [name for name in named if not (PROJECT / name).is_file()] == []
 
 

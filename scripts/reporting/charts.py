@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scripts.reporting.described import course
 from stages.figures.style import PALETTE
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")  # five beside six colours: thirty that differ
@@ -18,8 +19,8 @@ CONFIG = {
 def curve_charts(rows: list[dict[str, str]], variants: list[str]) -> dict[str, dict[str, Any]]:
     """{what is shown: its chart} over the epochs, from the rows of curves.tsv.
 
-    A variant has its colour and shape by its place among `variants`; val is thick, train thin and dashed. A click
-    on a variant's name in the legend dims the others.
+    A variant has its colour and shape by its place among `variants`; val is thick, train thin and dashed. Radio
+    buttons below the chart, which a keyboard reaches as well, dim all variants but one.
     """
     return {title: _curve_chart(rows, measure, title, variants) for measure, title in MEASURES.items()}
 
@@ -33,13 +34,15 @@ def _curve_chart(rows: list[dict[str, str]], measure: str, title: str, variants:
     # One tick an epoch, ten at most; tickMinStep would let halves through.
     epochs = {"tickCount": min(10, max(1, len({row["epoch"] for row in rows}) - 1)), "labelFlush": False}
     legend = {"title": None, "orient": "top", "direction": "vertical", "labelLimit": 0}
+    chosen = {"input": "radio", "options": [None, *variants], "labels": ["all", *variants], "name": "show"}
     split: dict[str, Any] = {"field": "split", "type": "ordinal"}
     splits = ["val", "train"]
     return {
-        "description": f"{title} of each variant over the epochs, on the train and the val images",
+        "description": f"{title} of each variant over the epochs, on train and val images. {course(rows, measure)}",
         "width": "container",
         "height": 240,
         "data": {"values": values},
+        "params": [{"name": "chosen", "value": None, **({"bind": chosen} if len(variants) > 1 else {})}],
         "encoding": {
             "x": {
                 "field": "epoch",
@@ -49,11 +52,13 @@ def _curve_chart(rows: list[dict[str, str]], measure: str, title: str, variants:
             },
             "y": {"field": measure, "type": "quantitative", "title": None, "scale": {"zero": measure == "loss"}},
             "color": _by_variant(variants, colours, legend),
-            "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.15},
+            "opacity": {
+                "condition": {"test": "chosen === null || datum.variant === chosen", "value": 1},
+                "value": 0.15,
+            },
         },
         "layer": [
             {
-                "params": [{"name": "chosen", "select": {"type": "point", "fields": ["variant"]}, "bind": "legend"}],
                 "mark": "line",
                 "encoding": {
                     "strokeDash": {**split, "scale": {"domain": splits, "range": [[1, 0], [5, 4]]}, "legend": legend},
