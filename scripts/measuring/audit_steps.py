@@ -1,6 +1,6 @@
 """What each step of the audit takes of drawn images: docs/scale.md.
 
-python -m scripts.measuring.audit_steps IMAGES [--features 1280] [--classes 100] [--recall] [--cells]
+python -m scripts.measuring.audit_steps IMAGES [--features 1280] [--classes 100] [--recall]
 
 Features and grey copies lie in mapped files in work/; features differ in about as many directions as mobilenet_v2's of
 the three sets: kinds within classes, and noise. Of a hundredth, a copy is put in. Memory is what a step had more than
@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from scripts.results import markdown
-from stages.faults import cells, copies, rows
+from stages.faults import cells, copies
 from stages.faults.labels import suspect_labels
 from stages.faults.looks import GREY, Looks
 from stages.faults.outliers import outlier_inputs, strangeness
@@ -47,10 +47,7 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=1280)
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--recall", action="store_true")
-    parser.add_argument("--cells", action="store_true", help="forced, also where all could be compared")
     arguments = parser.parse_args()
-    if arguments.cells:
-        rows.FEW = 0
     paths.SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=paths.SCRATCH) as made:
         drawn = Drawn.written(Path(made), arguments.images, arguments.features, arguments.classes)
