@@ -9,6 +9,7 @@ Times are of the audit beside the features, on drawn pictures. Nothing else shou
 """
 
 import argparse
+import importlib.util
 import resource
 import subprocess
 import sys
@@ -53,6 +54,8 @@ def main() -> None:
     parser.add_argument("--timed", type=int, help=argparse.SUPPRESS)  # in a process of its own, for its memory
     arguments = parser.parse_args()
     with one_line_errors():
+        if importlib.util.find_spec("cleanlab") is None:
+            raise ProjectError("cleanlab, which this is held against, is not installed: run make dev")
         if arguments.timed:
             print(timed(arguments.timed))
             return

@@ -201,6 +201,8 @@ def test_a_file_is_looked_at_upright_with_its_camera(tmp_path: Path) -> None:
     look = saved(scene(0), tmp_path / "a.jpg", exif=exif, quality=50)
     assert look.size == SIZE[::-1]
     assert look.kind == "JPEG Box 1"
+    exif[ExifTags.Base.Model] = 1000 * "x"
+    assert len(saved(scene(0), tmp_path / "long.jpg", exif=exif).kind) < 80
     assert look.quality > saved(scene(0), tmp_path / "b.jpg", quality=95).quality > 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.measuring import image_costs
-from scripts.measuring.image_costs import Core, main, million_table
+from scripts.measuring.image_costs import OF_GPUS, Costs, main, million_table
 from stages.ground.errors import ProjectError
 from tests.finished import DATA, MODEL
 
@@ -20,10 +20,12 @@ def test_decoding_features_and_training_are_each_timed(
     decode, embed, train = map(float, row.split("|")[2:5])
     assert min(decode, embed) > 0
     assert train > embed
+    assert tables.count("not published") == 3  # of images of another size
 
 
 def test_a_million_takes_hours_of_cores_and_of_gpus() -> None:
-    lines = million_table({"mobilenet_v2": Core(3.6, 7.2, 36), "of_mine": Core(3.6, 7.2, 36)}).splitlines()
+    known, unknown = Costs(3.6, 7.2, 36, OF_GPUS["mobilenet_v2"]), Costs(3.6, 7.2, 36, None)
+    lines = million_table({"known": known, "unknown": unknown}).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines[2:]]
     assert cells[0] == ["1.0", "2.0", "10.0", "0.024", "0.120", "42"]
     assert cells[1] == ["1.0", "2.0", "10.0", *3 * ["not published"]]

@@ -101,6 +101,16 @@ def test_more_names_than_a_header_holds_lie_in_tensors(tmp_path: Path, monkeypat
         assert np.array_equal(again.splits["val"].embeddings, val.embeddings)
 
 
+@pytest.mark.parametrize("names", [b"[1", b"\xff"])
+def test_names_that_cannot_be_read_are_one_line(tmp_path: Path, names: bytes) -> None:
+    split = {"embeddings": np.eye(2, dtype=np.float32), "labels": np.arange(2), "files": np.frombuffer(names, np.uint8)}
+    tensors = {f"{of}.{name}": array for of in ("train", "val") for name, array in split.items()}
+    about = {"backbone": "b", "classes": ["a", "b"], "files": {"train": None, "val": None}}
+    write_tensors(tmp_path / "f", tensors, about)
+    with pytest.raises(ProjectError, match=r"f: the names of its files cannot be read; run dvc repro$"):
+        Features.read(tmp_path / "f")
+
+
 def test_pretrained_weights_come_back_and_say_which_they_are(tmp_path: Path) -> None:
     graph = Graph(onnx=bytes(range(256)), tensors=["b"])
     pretrained = Pretrained("own", "resnet18", "fc", 512, 32, "MIT", graph, TENSORS)

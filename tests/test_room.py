@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.faults.looks import GREY, Look, Looks
 from stages.ground import paths, room
 from stages.heads.linear import Embeddings
 from stages.heads.probe import Reduced, fit_probe
@@ -51,6 +52,25 @@ def test_batches_fill_room_one_after_the_other(small: None) -> None:
     assert in_files() == 1
     assert np.array_equal(found, whole)
     assert not list(paths.SCRATCH.iterdir())  # nameless
+
+
+@pytest.mark.parametrize("rows", [9, 11])
+def test_room_that_is_not_filled_is_an_error(rows: int) -> None:
+    with pytest.raises(ValueError, match=f"^expected 10 rows, received {rows}$"):
+        room.filled((10, 2), np.float32, [np.zeros((10, 2)), np.zeros((1, 2))] if rows == 11 else [np.zeros((9, 2))])
+
+
+def test_looks_at_pictures_are_joined_in_room(small: None) -> None:
+    rng = np.random.default_rng(0)
+    looks = [
+        Look((number + 9, 9), number, "JPEG" + number * "x", 5.0, (0.1,) * 6, (0.2,) * 12, 0.3, 0.4,
+             rng.integers(0, 256, (GREY, GREY), np.uint8))
+        for number in range(5)
+    ]  # fmt: skip
+    joined, whole = Looks.joined([Looks.of(looks[:2]), Looks.of(looks[2:])], 5), Looks.of(looks)
+    assert in_files() == 1
+    for name, column in vars(whole).items():
+        assert np.array_equal(getattr(joined, name), column), name
 
 
 def test_of_all_embeddings_there_is_no_copy(small: None) -> None:

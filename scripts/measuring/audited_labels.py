@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
 
 from scripts.measuring.planted import Table, flipped, mean, recall_at
 from stages.audit import STRANGE, Pictures
@@ -105,6 +103,9 @@ def most_alike(pictures: Pictures) -> np.ndarray:
 
 
 def of_labels(pictures: Pictures, labels: np.ndarray, wrong: np.ndarray) -> tuple[float, ...]:
+    from cleanlab.filter import find_label_issues  # where `make dev` has put it
+    from cleanlab.rank import get_label_quality_scores
+
     probabilities = whole(held_out_probabilities(label_inputs(pictures.embeddings[:]), labels, pictures.groups))
     margins, _ = log_margins(probabilities, labels)
     theirs = [

@@ -42,19 +42,20 @@ Result = TypeVar("Result")
 IMAGES = 96
 RECIPE = Variant(trainable="all", epochs=1, batch_size=32, lr=0.001, momentum=0.9, weight_decay=0, schedule="linear")
 MILLION = 1_000_000
-# Images a second, of 224 pixels, by AMP in the layout NHWC: the tables of pytorch-image-models, results/
+# Images a second, embedded and trained on, by AMP in the layout NHWC: the tables of pytorch-image-models, results/
 # benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv and benchmark-train-amp-nhwc-pt112-cu113-rtx3090.csv.
-EMBEDDED_BY_GPU = {"mobilenet_v2": 11768, "efficientnet_lite0": 11510, "resnet18": 18247}
-TRAINED_BY_GPU = {"mobilenet_v2": 2313, "efficientnet_lite0": 2079, "resnet18": 3482}
+OF_GPUS = {"mobilenet_v2": (11768, 2313), "timm/tf_efficientnet_lite0.in1k": (9765, 2135), "resnet18": (18247, 3482)}
+SIDE = 224  # pixels, of the images there
 
 
 @dataclass(frozen=True)
-class Core:
-    """Milliseconds of one thread for an image."""
+class Costs:
+    """Milliseconds of one thread for an image, and images that GPUs embed and train on in a second, if known."""
 
     decode: float
     embed: float
     train: float
+    of_gpus: tuple[int, int] | None
 
 
 def main(dataset: str, models: list[str]) -> None:
@@ -66,7 +67,7 @@ def main(dataset: str, models: list[str]) -> None:
     print(f"{machine()}; {IMAGES} images of {dataset}.\n\n{core_table(costs)}\n{million_table(costs)}")
 
 
-def measured(model: str, dataset: str) -> Core:
+def measured(model: str, dataset: str) -> Costs:
     preprocessing = Preprocessing.of(model, dataset)
     listed = list_splits(paths.images(dataset))["train"]
     files = [listed.files[number] for number in np.linspace(0, len(listed.files) - 1, IMAGES).astype(int)]
@@ -78,7 +79,8 @@ def measured(model: str, dataset: str) -> Core:
     network = with_last_layer(pretrained, Head.drawn(pretrained.width, 2, 0), compute)
     images, optimizer = Images(squares, np.arange(IMAGES) % 2, preprocessing), new_optimizer(network, RECIPE)
     _, train = timed(lambda: train_epoch(network, images, optimizer, RECIPE, 0, 0, compute))
-    return Core(decode, embed, train)
+    of_gpus = OF_GPUS.get(pretrained.network) if pretrained.crop == SIDE else None
+    return Costs(decode, embed, train, of_gpus)
 
 
 def drawn(model: str) -> Pretrained:
@@ -102,20 +104,23 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
     return result, min(times)
 
 
-def core_table(costs: dict[str, Core]) -> str:
+def core_table(costs: dict[str, Costs]) -> str:
     rows = [(name, *(f"{of:.1f}" for of in (cost.decode, cost.embed, cost.train))) for name, cost in costs.items()]
     return markdown(("milliseconds of a core, an image", "decoding", "features", "training all layers, an epoch"), rows)
 
 
-def million_table(costs: dict[str, Core]) -> str:
+def million_table(costs: dict[str, Costs]) -> str:
     """Hours for a million images. Processors decode, whatever embeds or trains: so many keep a GPU busy."""
     rows = []
     for name, cost in costs.items():
-        embedded, trained = EMBEDDED_BY_GPU.get(name), TRAINED_BY_GPU.get(name)
         cores = [MILLION * of / 3.6e6 for of in (cost.decode, cost.embed, cost.train)]
-        gpus = [f"{MILLION / rate / 3600:.3f}" if rate else "not published" for rate in (embedded, trained)]
-        feeding = f"{embedded * cost.decode / 1e3:.0f}" if embedded else "not published"
-        rows.append((name, *(f"{of:.1f}" for of in cores), *gpus, feeding))
+        gpus = ["not published"] * 3
+        if cost.of_gpus:
+            gpus = [
+                *(f"{MILLION / rate / 3600:.3f}" for rate in cost.of_gpus),
+                f"{cost.of_gpus[0] * cost.decode / 1e3:.0f}",
+            ]
+        rows.append((name, *(f"{of:.1f}" for of in cores), *gpus))
     cores_and_gpus = ("decoding, core", "features, core", "an epoch, core", "features, GPU", "an epoch, GPU")
     return markdown(("a million images: hours", *cores_and_gpus, "cores that feed it"), rows)
 

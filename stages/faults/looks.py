@@ -1,7 +1,7 @@
 """What can be said of a picture without looking at what it shows: its file, size, colours, and a small grey copy."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image
 from scipy.ndimage import uniform_filter1d
 
-from stages.ground.room import room
+from stages.ground.room import filled
 from stages.pictures.picture import Values, decoded, opened_file, to_picture
 
 DECODED = 256  # pixels of the shorter side, at least, where the format decodes smaller (JPEG)
@@ -17,6 +17,7 @@ GREY = 40  # side of the grey copy, in pixels
 COLOURS = 30  # side of the copy that colours are taken of, in pixels
 EDGE = 3  # … and of its edges
 RE_BLUR = 9  # pixels
+CAMERA = 64  # letters of its name
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,19 @@ class Looks:
     @classmethod
     def joined(cls, parts: Iterable["Looks"], pictures: int) -> "Looks":
         """All parts, of so many pictures; grey copies of many lie in a file."""
-        grey, filled, facts = room((pictures, GREY, GREY), np.uint8), 0, []
-        for part in parts:
-            columns = vars(part).copy()
-            copies = columns.pop("grey")
-            grey[filled : filled + len(copies)] = copies
-            filled += len(copies)
-            facts.append(columns)
+        facts: list[dict[str, np.ndarray]] = []
+
+        def greys() -> Iterator[np.ndarray]:
+            for part in parts:
+                facts.append({name: of for name, of in vars(part).items() if name != "grey"})
+                yield part.grey
+
+        grey = filled((pictures, GREY, GREY), np.uint8, greys())
         return cls(**{name: np.concatenate([of[name] for of in facts]) for name in facts[0]}, grey=grey)
+
+    def part(self, of: np.ndarray) -> "Looks":
+        """Those numbered `of`."""
+        return Looks(**{name: column[of] for name, column in vars(self).items()})
 
     @property
     def seen(self) -> np.ndarray:
@@ -100,7 +106,7 @@ def look_at(path: Path, values: Values | None = None) -> Look:
 
 def kind_of(image: Image.Image) -> str:
     try:
-        camera = str(image.getexif().get(ExifTags.Base.Model, "")).strip("\0 ")
+        camera = str(image.getexif().get(ExifTags.Base.Model, "")).strip("\0 ")[:CAMERA]
     except Exception:  # of damaged metadata, nearly any
         camera = ""
     return f"{image.format} {camera}".strip()

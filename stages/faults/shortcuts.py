@@ -34,11 +34,12 @@ class Shortcut:
 def find_shortcuts(looks: Looks, labels: np.ndarray, groups: np.ndarray) -> list[Shortcut]:
     """Of the facts of files, and of colours; `groups` numbers what is held out together."""
     chosen = some_groups(groups, JUDGED)
+    looks, labels, groups = looks.part(chosen), labels[chosen], groups[chosen]
     facts = {
         "file (its size, format, compression and camera; the picture's width and height)": file_facts(looks),
         "colours (their means in the picture and along its edges)": colour_facts(looks),
     }
-    return [judge(name, standard(numbers[chosen]), labels[chosen], groups[chosen]) for name, numbers in facts.items()]
+    return [judge(name, standard(numbers), labels, groups) for name, numbers in facts.items()]
 
 
 def judge(facts: str, points: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Shortcut:

@@ -38,11 +38,17 @@ def room(shape: tuple[int, ...], dtype: DTypeLike, in_memory: int = IN_MEMORY) -
 def filled(
     shape: tuple[int, ...], dtype: DTypeLike, batches: Iterable[np.ndarray], in_memory: int = IN_MEMORY
 ) -> np.ndarray:
-    """Such room with the rows of all batches, one after the other."""
+    """Such room with the rows of all batches, one after the other.
+
+    Raises:
+        ValueError: they are fewer rows than the room has, or more.
+    """
     found, begin = room(shape, dtype, in_memory), 0
     for rows in batches:
         found[begin : begin + len(rows)] = rows
         begin += len(rows)
+    if begin != len(found):
+        raise ValueError(f"expected {len(found)} rows, received {begin}")
     return found
 
 

@@ -67,6 +67,8 @@ class Features:
             }
         except KeyError as error:
             raise ProjectError(f"{path}: no {error} in it; run dvc repro") from error
+        except ValueError as error:
+            raise ProjectError(f"{path}: the names of its files cannot be read; run dvc repro") from error
         for split in ("train", "val"):
             if not _usable(splits.get(split), len(about["classes"])):
                 raise ProjectError(f"{path}: no embeddings of {split} images in it that can be used; run dvc repro")
