@@ -16,7 +16,8 @@ from stages.statistics.novelty import Novelty
 @pytest.fixture
 def small(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has more than 1,000 bytes lies in files, and parts have 7 rows."""
-    monkeypatch.setattr(room.room, "__defaults__", (1000,))
+    for function in (room.room, room.filled):
+        monkeypatch.setattr(function, "__defaults__", (1000,))
     monkeypatch.setattr(room, "ROWS", 7)
 
 
@@ -48,7 +49,7 @@ def test_parts_of_embeddings_are_those_of_numpy(small: None) -> None:
 
 def test_batches_fill_room_one_after_the_other(small: None) -> None:
     whole = drawn().embeddings
-    found = room.filled(whole.shape, np.float32, (whole[begin : begin + 25] for begin in (0, 25, 50)), in_memory=1000)
+    found = room.filled(whole.shape, np.float32, (whole[begin : begin + 25] for begin in (0, 25, 50)))
     assert in_files() == 1
     assert np.array_equal(found, whole)
     assert not list(paths.SCRATCH.iterdir())  # nameless
