@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--allow-duplicates", action="store_true", help="take a picture that trains and validates, too")
     parser.add_argument(
         "--split", metavar="FOLDER=SPLIT", action="append", type=named_split, default=[], dest="splits",
-        help="which of PATH's folders, or tar files (a-*.tar, a-{000..146}.tar), are train, val and test, where their"
+        help="which of PATH's folders, or tar files (a-{000..146}.tar, a-*.tar), are train, val and test, where their"
         " names do not say it; once for each",
     )  # fmt: skip
     parser.add_argument(

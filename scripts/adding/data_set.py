@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from scripts.adding.artifacts import DVC_FILE
-from scripts.adding.entry import add_entry
+from scripts.adding.entry import add_entry, check_entry
 from stages.datasets.settings import dataset_name
 from stages.ground import paths
 from stages.ground.errors import ProjectError
@@ -41,6 +41,7 @@ def check_not_there(name: str) -> None:
 def put_in(name: str, entry: Mapping[str, object], params: Params, where: str) -> Iterator[list[str]]:
     """What is put to data/raw/NAME meanwhile becomes the data set of `entry`, which may grow; the lines that are put
     into the list are printed, then `where` it is and what to do next. After an error nothing of it is left."""
+    check_entry("datasets")
     lines: list[str] = []
     try:
         yield lines

@@ -27,6 +27,15 @@ def add_entry(section: str, lines: Sequence[str]) -> None:
         write_artifacts(load_params(part))
 
 
+def check_entry(section: str) -> None:
+    """Before what takes long.
+
+    Raises:
+        ProjectError: `section` is written so that add_entry would refuse any.
+    """
+    with_entry(PARAMS_FILE.read_bytes().decode(), section, [])
+
+
 def with_entry(text: str, section: str, lines: Sequence[str]) -> str:
     """`text` with `lines`, indented as the entries of `section` are, on the line after its last entry.
 

@@ -9,17 +9,19 @@ from pathlib import Path
 from scripts.adding.data_set import check_name, check_not_there, groups_file, put_in
 from scripts.adding.labels import KAGGLES, Found, by_name, by_table
 from scripts.adding.survey import survey
-from scripts.adding.tar_files import put_tar_files, tar_files
+from scripts.adding.tar_files import check_no_archive, put_tar_files, tar_files
 from stages.arrange import arrangement, check_classes, check_leaks, digests, torn_groups
 from stages.datasets.archive import unpack_pictures
 from stages.datasets.groups import group_names, write_groups
 from stages.datasets.layout import read_layout, split_of
 from stages.datasets.settings import Dataset
+from stages.datasets.shards import check_one_kind
 from stages.ground import paths
 from stages.ground.errors import ProjectError
 from stages.ground.files import written_whole
 from stages.ground.params import PARAMS_FILE, checked
 from stages.ground.runtime import Runtime
+from stages.ground.shards import SUFFIX
 from stages.pictures.examined import Examined, examine
 from stages.pictures.listing import LeftOut, Listing, list_folder
 from stages.pictures.picture import of_each
@@ -56,7 +58,7 @@ def add_images(
         naming(folder, source),
     ):
         listing = list_folder(folder, left_out=left_out)
-        tars = [] if listing.pictures else tar_files(folder)
+        tars, others = ([], LeftOut()) if listing.pictures else tar_files(folder)
         if tars and table:
             raise ProjectError(f"{table}: {source} has tar files, which say themselves what is in them; leave it out")
         found = None if tars else by_table(folder, table, listing) if table else by_folder(folder, listing, splits)
@@ -64,7 +66,7 @@ def add_images(
             if found:
                 said += put_pictures(name, found, listing.left_out.lines(), part, entry, params)
             else:
-                said += put_tar_files(name, folder, tars, splits or {}, part, entry, params)
+                said += put_tar_files(name, folder, (tars, others), splits or {}, part, entry, params)
 
 
 def settings_of(allow_duplicates: bool, group_pattern: str | None) -> dict[str, object]:
@@ -117,6 +119,8 @@ def folder_of(source: Path, limit_gib: float) -> Iterator[tuple[Path, LeftOut]]:
         return
     if not source.is_file():
         raise ProjectError(f"{source} is not there; expected a folder of images or a zip file")
+    if source.suffix == SUFFIX:
+        check_no_archive(str(source))
     paths.SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="add-", dir=paths.SCRATCH) as folder:
         try:
@@ -142,11 +146,22 @@ def by_folder(folder: Path, listing: Listing, splits: Mapping[str, str] | None) 
         raise ProjectError(
             f"{folder}: no pictures are below it; expected two or more folders of them, one per class{found}"
         )
+    check_no_tar_files(folder, listing.pictures)
     if not splits and (flat := unsorted(listing.pictures)):
         return by_name(flat, listing.pictures)
     layout = read_layout(folder, listing, splits)
     by_split = {f"{split}/{place}": path for split, places in layout.splits.items() for place, path in places.items()}
     return Found(by_split or layout.classes, layout.notes)
+
+
+def check_no_tar_files(folder: Path, pictures: list[Path]) -> None:
+    """
+    Raises:
+        ProjectError: there are, and these few pictures in no class folders are not what is meant.
+    """
+    may_be_classes = {path.parent for path in pictures if not split_of(path.parent.name)}
+    if len(may_be_classes) < 2 and not all(KAGGLES.fullmatch(path.name) for path in pictures) and tar_files(folder)[0]:
+        check_one_kind(folder, pictures)
 
 
 def unsorted(pictures: list[Path]) -> dict[Path, str] | None:

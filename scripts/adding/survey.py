@@ -14,6 +14,8 @@ from stages.recipes.variant import Variant
 from stages.settings import Params
 from stages.statistics.inference import wilson_interval
 
+MOST_COMPARED = 20_000  # images: each is compared with all others
+
 
 def survey(dataset: str, pictures: dict[str, Examined], params: Params) -> Iterator[str]:
     """Lines on the images at these places, as arrange takes them: "SPLIT/CLASS/FILE"."""
@@ -75,6 +77,9 @@ def copies(digests: dict[str, str]) -> Iterator[str]:
 
 def nearly_the_same(pictures: dict[str, Examined]) -> Iterator[str]:
     """Images that differ in their bytes and hardly in what they show, above all across splits."""
+    if len(pictures) > MOST_COMPARED:
+        yield f"not looked for: images that are nearly the same, of more than {MOST_COMPARED}; the audit looks for them"
+        return
     places = list(pictures)
     found: dict[bool, list[str]] = {True: [], False: []}
     for pair in near_copies([of.look for of in pictures.values()]):

@@ -1,7 +1,9 @@
 """Puts in tar files of pictures: copied from a folder, or left at a place that fsspec reads."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from scripts.adding.data_set import check_name, check_not_there, put_in
@@ -15,25 +17,71 @@ from stages.ground import paths
 from stages.ground.errors import ProjectError, some
 from stages.ground.files import written_whole
 from stages.ground.params import PARAMS_FILE, checked
-from stages.ground.places import BLOCK, expanded, listed, open_place
+from stages.ground.places import BLOCK, escaped, expanded, is_pattern, listed, open_place
 from stages.ground.shards import SUFFIX
-from stages.pictures.listing import LeftOut, files_below
+from stages.pictures.listing import SYSTEMS, LeftOut, files_below, passed_over
 from stages.settings import Params, load_params
 
 NUMBER = re.compile(r"[-_. ]*\d+([-_.]of[-_.]\d+)?$")  # at the end of a tar file's name
 LIST = "tar_files.txt"
+OTHER = f"no {SUFFIX} file"  # as LeftOut's reason
+UNNAMED = "in no --split"
+ARCHIVES = {  # by suffix: what to give in the place of one
+    SUFFIX: "give the folder that it lies in, with tar files for train and for val; or unpack it, and give its folder",
+    ".zip": "give a folder of tar files; or download it, and give the file",
+}
+SAY_SO = "say so, by their names in it: --split 'a-{000..146}.tar=train' --split 'b-{00..06}.tar=val'"
 
 Shards = dict[str, list[str]]  # {split: places of tar files}
 
 
-def tar_files(folder: Path) -> list[str]:
-    return [path.as_posix() for path in files_below(folder, LeftOut()) if path.suffix == SUFFIX]
+def check_no_archive(place: str) -> None:
+    """
+    Raises:
+        ProjectError: by its name it is one file, which has no train and val in it.
+    """
+    if instead := ARCHIVES.get(PurePosixPath(place).suffix.lower()):
+        raise ProjectError(f"{place} is one file: {instead}")
+
+
+def tar_files(folder: Path) -> tuple[list[str], LeftOut]:
+    """The user's tar files below it, and what else is there."""
+    found: list[str] = []
+    left_out = LeftOut()
+    for path in files_below(folder, left_out):
+        if path.suffix == SUFFIX:
+            found.append(path.as_posix())
+        else:
+            left_out.add(OTHER, path)
+    return found, left_out
+
+
+def listed_tar_files(top: str) -> tuple[list[str], list[str]]:
+    """The same of a remote folder, and lines on what else is there."""
+    found: list[str] = []
+    left_out = LeftOut()
+    files, deeper = listed(top)
+    for place in files:
+        path = inside(top, place)
+        hidden = any(passed_over(part, False) for part in path.parent.parts)
+        reason = SYSTEMS if hidden else passed_over(path.name, True) or (OTHER if path.suffix != SUFFIX else None)
+        if reason:
+            left_out.add(reason, path)
+        else:
+            found.append(place)
+    shown = [inside(top, place) for place in deeper]
+    further = f"not looked into: {len(shown)} folders in folders ({some(shown)})" if shown else ""
+    return found, [*left_out.lines(), further]
+
+
+def inside(top: str, place: str) -> PurePosixPath:
+    return PurePosixPath(place.removeprefix(top).lstrip("/"))
 
 
 def put_tar_files(
     name: str,
     folder: Path,
-    places: Sequence[str],
+    found: tuple[Sequence[str], LeftOut],
     splits: Mapping[str, str],
     part: Path,
     entry: Mapping[str, object],
@@ -45,13 +93,19 @@ def put_tar_files(
         ProjectError: nothing says their splits, or arrange@NAME would refuse them.
     """
     settings: Dataset = checked(entry, Dataset, PARAMS_FILE)
+    places, left_out = found
     shards = chosen(folder.as_posix(), splits) if splits else by_split(folder.as_posix(), places)
     taken = InShards()
     for split, place, path in shard_paths(shards, part):
         taken.add(split, path.name, kept_shard(place, path, True, params.runtime, lambda _: True))
     taken.check(part, settings.allow_duplicates, "add them with --allow-duplicates")
     groups = group_names(settings, taken.digests, part)
-    return [*survey(name, taken.examined, params), torn_groups(groups) or "", *taken.notes()]
+    named = {Path(place) for of in shards.values() for place in of}
+    for path in map(Path, places):
+        if path not in named:
+            left_out.add(UNNAMED, path)
+    said = [*counted(shards), *taken.notes(), *left_out.lines()]
+    return [*survey(name, taken.examined, params), torn_groups(groups) or "", *said]
 
 
 def add_place(name: str, top: str, splits: Mapping[str, str], entry: Mapping[str, object]) -> None:
@@ -60,28 +114,62 @@ def add_place(name: str, top: str, splits: Mapping[str, str], entry: Mapping[str
     Raises:
         ProjectError: a name that is taken, a place that cannot be read, or unknown splits; nothing was changed then.
     """
-    params, top = load_params(), top.rstrip("/")
+    params = load_params()
     check_name(name, params)
     check_not_there(name)
+    check_no_archive(top)
+    top = top.rstrip("/")
+    check_plain([top])
+    lines: list[str] = []
     if splits:
         named = chosen_names(top, splits)
     else:
-        found = by_split(top, [place for place in listed(top) if place.endswith(SUFFIX)])
-        named = {split: in_a_range(places) for split, places in found.items()}
+        places, lines = listed_tar_files(top)
+        check_plain(places)
+        named = {split: in_a_range(of) for split, of in by_split(top, places).items()}
     entry = {**entry, "shards": named}
     checked(entry, Dataset, PARAMS_FILE)
-    shards = {split: [of for place in places for of in expanded(place)] for split, places in named.items()}
+    shards = one_by_one(named)
     there = [place for _, place, _ in shard_paths(shards, Path())]
-    for place in there:
-        with open_place(place) as file:
-            if place in [places[0] for places in shards.values()]:
-                file.seek(BLOCK)
-                file.read(1)  # only then a server shows whether it gives parts
+    check_open(there, {places[0] for places in shards.values()}, params.runtime.workers)
     with put_in(name, entry, params, f"They stay where they are; {paths.raw(name)} has a list of them") as said:
         with written_whole(paths.raw(name)) as part:
             part.mkdir()
             (part / LIST).write_text("".join(f"{place}\n" for place in there), encoding="utf-8")
-        said += [f"{split}: {len(places)} tar files, {some(places, 2)}" for split, places in shards.items()]
+        said += [*counted(shards), *lines]
+
+
+def check_plain(places: Sequence[str]) -> None:
+    """
+    Raises:
+        ProjectError: what is written to params.yaml would be read as a pattern.
+    """
+    if odd := [place for place in places if is_pattern(place)]:
+        raise ProjectError(
+            f"{some(odd)}: names with *, ?, [ or {{1..3}} in them would stand for others in {PARAMS_FILE}; rename what"
+            " is called so, or copy it to a folder"
+        )
+
+
+def check_open(places: Sequence[str], parts_of: Collection[str], workers: int) -> None:
+    """Open each, and read in the middle of `parts_of`: only then a server shows whether it gives parts.
+
+    Raises:
+        ProjectError: of the first that cannot be read.
+    """
+
+    def check(place: str) -> None:
+        with open_place(place) as file:
+            if place in parts_of:
+                file.seek(BLOCK)
+                file.read(1)
+
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(check, places))
+
+
+def counted(shards: Shards) -> list[str]:
+    return [f"{split}: {len(places)} tar files, {some(places, 2)}" for split, places in shards.items()]
 
 
 def by_split(top: str, places: Sequence[str]) -> Shards:
@@ -89,22 +177,27 @@ def by_split(top: str, places: Sequence[str]) -> Shards:
     imagenet1k-train-0000.tar.
 
     Raises:
-        ProjectError: there are none, neither says it, or none are of train or of val.
+        ProjectError: there are none, neither says it, they say two, or none are of train or of val.
     """
-    found: Shards = {split: [] for split in SPLITS}
-    unknown: list[str] = []
-    for place in places:
-        inside = PurePosixPath(place.removeprefix(top).lstrip("/"))
-        split = split_of(inside.parent.name) or likely_split(NUMBER.sub("", inside.stem))
-        (found[split] if split else unknown).append(place)
-    if unknown or not places:
+    if not places:
+        raise ProjectError(f"{top}: no {SUFFIX} files are listed there; {SAY_SO}")
+    said = {place: splits_of(inside(top, place)) for place in places}
+    if torn := [place for place, splits in said.items() if len(splits) > 1]:
+        raise ProjectError(f"{top}: folders and names say two splits of {some(torn)}; {SAY_SO}")
+    if unknown := [place for place, splits in said.items() if not splits]:
         what = f"neither folders nor names say which of its {SUFFIX} files train ({some(unknown)})"
-        raise ProjectError(
-            f"{top}: {what if places else f'no {SUFFIX} files are listed there'}; say so, by their names in it:"
-            " --split 'a-*.tar=train' --split 'b-{000..146}.tar=val'"
-        )
+        raise ProjectError(f"{top}: {what}; {SAY_SO}")
+    found = {split: [place for place in places if split in said[place]] for split in SPLITS}
     check_splits(found, top)
     return {split: of for split, of in found.items() if of}
+
+
+def splits_of(path: PurePosixPath) -> set[str]:
+    """What a tar file's folder and name say of its split; a word in the middle counts beside another only."""
+    name = NUMBER.sub("", path.stem)
+    said = {split for split in (split_of(path.parent.name), likely_split(name)) if split}
+    words = {split for word in re.split("[^A-Za-z]+", name) if (split := split_of(word))}
+    return said | words if said else said
 
 
 def chosen_names(top: str, splits: Mapping[str, str]) -> Shards:
@@ -118,9 +211,23 @@ def chosen_names(top: str, splits: Mapping[str, str]) -> Shards:
 
 def chosen(top: str, splits: Mapping[str, str]) -> Shards:
     """The same, each tar file by its name."""
-    return {
-        split: [of for place in places for of in expanded(place)] for split, places in chosen_names(top, splits).items()
-    }
+    try:
+        return one_by_one(chosen_names(escaped(top), splits))
+    except ProjectError as error:
+        raise ProjectError(str(error).replace(escaped(top), top)) from error
+
+
+def one_by_one(named: Shards) -> Shards:
+    """Each tar file by its name.
+
+    Raises:
+        ProjectError: one is named twice, or a pattern finds none.
+    """
+    shards = {split: [of for place in places for of in expanded(place)] for split, places in named.items()}
+    counts = Counter(place for places in shards.values() for place in places)
+    if twice := [place for place, count in counts.items() if count > 1]:
+        raise ProjectError(f"{some(twice)}: named twice; expected each tar file in one --split")
+    return shards
 
 
 def in_a_range(places: Sequence[str]) -> list[str]:
@@ -131,6 +238,6 @@ def in_a_range(places: Sequence[str]) -> list[str]:
         if len(places) > 1 and all(number.isdecimal() for number in numbers):
             first, *_, last = sorted(numbers, key=int)
             pattern = f"{head}{{{first}..{last}}}{tail}"
-            if sorted(expanded(pattern)) == sorted(places):
+            if int(last) - int(first) + 1 == len(places) and sorted(expanded(pattern)) == sorted(places):
                 return [pattern]
     return list(places)

@@ -9,7 +9,7 @@ import json
 import tarfile
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -72,10 +72,18 @@ def shards_below(raw: Path) -> dict[str, list[str]]:
         beside = [path for path in files_below(raw, LeftOut()) if is_called_picture(path)]
         if any(path.parent not in folders for path in beside):
             return {}
-        if beside:
-            raise ProjectError(f"{raw}: tar files, and pictures beside them ({some(beside)}): take one kind out")
+        check_one_kind(raw, beside)
         check_splits(found, raw)
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def check_one_kind(raw: Path, beside: Sequence[Path]) -> None:
+    """
+    Raises:
+        ProjectError: there are pictures beside its tar files.
+    """
+    if beside:
+        raise ProjectError(f"{raw}: tar files, and pictures beside them ({some(beside)}): take one kind out")
 
 
 def check_splits(found: Mapping[str, object], of: object) -> None:

@@ -1,10 +1,12 @@
 """Where large files lie: in folders, or wherever fsspec reads: http, s3, gs, …"""
 
+import glob
+import math
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from stages.ground.errors import ProjectError
@@ -17,25 +19,41 @@ REMEDIES = {  # of errors, by the names of their classes, whose packages may not
     " if it is open to all",
 }
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")  # of shells, and of webdataset: train-{000..146}.tar
+WILD = re.compile(r"[*?[]")
+MOST = 1_000_000  # places that ranges stand for
 
 
 def is_remote(place: str) -> bool:
     return "://" in place
 
 
+def is_pattern(place: str) -> bool:
+    """Whether it may stand for others."""
+    return bool(WILD.search(place) or RANGE.search(place))
+
+
+def escaped(place: str) -> str:
+    """The pattern that stands for this place alone."""
+    return glob.escape(place).replace("{", "[{]")
+
+
 def expanded(place: str) -> list[str]:
     """The places that a pattern stands for, sorted: a range such as {000..146}, or *, ? and [].
 
+    As in shells, these do not find what begins with a dot.
+
     Raises:
-        ProjectError: there is none, or it cannot be asked.
+        ProjectError: there is none, or more than anyone has; or it cannot be asked.
     """
     if found := RANGE.search(place):
         first, last = found[1], found[2]
         if int(first) > int(last):
             raise ProjectError(f"{place}: {found[0]} has nothing in it: write the smaller number first")
+        if (count := math.prod(int(end) - int(start) + 1 for start, end in RANGE.findall(place))) > MOST:
+            raise ProjectError(f"{place}: stands for {count} places; expected {MOST} at most")
         numbers = (f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1))
         return [of for number in numbers for of in expanded(f"{place[: found.start()]}{number}{place[found.end() :]}")]
-    if not re.search(r"[*?[]", place):
+    if not is_pattern(place):
         return [place]
     with naming(place):
         if not is_remote(place):
@@ -44,25 +62,40 @@ def expanded(place: str) -> list[str]:
         else:
             files, path = _url_to_fs(place)
             names = [files.unstrip_protocol(name) for name in files.glob(path)]
-    if not names:
+    if not (names := [name for name in names if not PurePosixPath(name).name.startswith(".")]):
         raise ProjectError(f"{place}: nothing lies there")
     return sorted(names)
 
 
-def listed(place: str, deep: int = 2) -> list[str]:
-    """The files in a remote folder, and in folders in it: so many levels, sorted.
+def listed(place: str, deep: int = 2) -> tuple[list[str], list[str]]:
+    """The files in a remote folder and in folders in it, so many levels; and the folders below these. Both sorted; they
+    begin with `place`, whatever the server calls that.
 
     Raises:
         ProjectError: there is none, or it cannot be asked.
     """
     with naming(place):
         files, top = _url_to_fs(place)
-        folders, found = [top], []
+        folders: list[str] = [top]
+        found: list[str] = []
         for _ in range(deep):
             entries = [entry for folder in folders for entry in files.ls(folder, detail=True)]
-            found += [files.unstrip_protocol(entry["name"]) for entry in entries if entry["type"] == "file"]
-            folders = [entry["name"] for entry in entries if entry["type"] == "directory"]
-    return sorted(found)
+            folders = [entry["name"] for entry in entries if _is_folder(files, entry)]
+            found += [entry["name"] for entry in entries if not _is_folder(files, entry)]
+    start = f"{top.rstrip('/')}/"
+
+    def begun(names: list[str]) -> list[str]:
+        inside = {name: name.removeprefix(start) for name in names if "/?" not in name}  # what sorts a server's page
+        return sorted(
+            f"{place}/{at}" if at != name else str(files.unstrip_protocol(name)) for name, at in inside.items()
+        )
+
+    return begun(found), begun(folders)
+
+
+def _is_folder(files: Any, entry: Any) -> bool:
+    """A link to one has a type of its own in a local folder."""
+    return bool(entry["type"] == "directory" or (entry["type"] != "file" and files.isdir(entry["name"])))
 
 
 def open_place(place: str) -> BinaryIO:
