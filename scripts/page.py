@@ -1,9 +1,9 @@
 """All results on one page that opens without a network: `make plots` writes work/results/index.html.
 
-The page is made from params.yaml's networks, data sets and variants and from what lies in metrics/ and plots/;
-what is not there is named as missing. Where tables/ has the single pictures of mistakes and of the audit, these take
-their figures' place. The page holds its pictures and its drawing code (Vega, out of the package vl-convert-python). The
-same code is written to work/vega.js, which the page of `dvc plots show` looks for.
+The page is made from params.yaml's networks, data sets and variants, data/licences.tsv, and what lies in metrics/ and
+plots/; what is not there is named as missing. Where tables/ has the single pictures of mistakes and of the audit, these
+take their figures' place. The page holds its pictures and its drawing code (Vega, out of the package
+vl-convert-python). The same code is written to work/vega.js, which the page of `dvc plots show` looks for.
 """
 
 import re
@@ -32,10 +32,11 @@ from scripts.reporting.figures import (
 )
 from scripts.reporting.gallery import Gallery
 from scripts.results import HEADER, SPREAD, audit_notes, result_rows, spread_rows
-from stages.explain import Row
+from scripts.using.origin import licence_of_images
+from stages.explain import COLUMNS, Row
 from stages.ground import paths
 from stages.ground.errors import ProjectError
-from stages.ground.files import read_table, written_whole
+from stages.ground.files import read_table, read_typed, written_whole
 from stages.networks.settings import network_of
 from stages.settings import Params, load_params
 
@@ -83,6 +84,7 @@ class Cell:
     dataset: str
     network: str
     licence: str  # of the pretrained weights
+    licence_of_images: str | None  # None: not stated
     study: StudyPart
     comparison: Picture
     audit: Picture
@@ -95,9 +97,9 @@ class Cell:
 
     @property
     def empty(self) -> bool:
-        pictures = [self.comparison, self.audit, *self.pictures]
-        parts = [*(picture.src for picture in pictures), *(part.numbers or part.confusion for part in self.variants)]
-        return not any(parts) and not self.study.rows
+        pictures = [picture.src for picture in (self.comparison, self.audit, *self.pictures)]
+        variants = [part.numbers or part.confusion for part in self.variants]  # without which no mistakes are shown
+        return not any([*pictures, *variants, *self.audit_one_by_one, *self.study.rows])
 
 
 def main() -> int:
@@ -143,20 +145,22 @@ def read_cell(model: str, dataset: str, params: Params) -> Cell:
     try:
         curves = _table(paths.curves(model, dataset))
         numbers = {row[2]: row for row in result_rows(model, dataset)}
+        predictions = {variant: _predictions(model, dataset, variant) for variant in params.variants}
         return Cell(
             model,
             dataset,
             network_of(params.models[model]),
             params.models[model].licence,
+            licence_of_images(dataset),
             study=_read_study(model, dataset),
             comparison=read_figure(COMPARISON, model, dataset),
             audit=read_figure(AUDIT, model, dataset),
-            audit_one_by_one=gallery.audit(model, dataset, list(params.variants)),
+            audit_one_by_one=gallery.audit(model, dataset, predictions),
             audit_notes=audit_notes(model, dataset),
             curves=curves,
             charts=curve_charts(curves, list(params.variants)) if curves else {},
             pictures=[read_figure(kind, model, dataset) for kind in OF_CELL],
-            variants=[_read_variant(model, dataset, name, numbers.get(name)) for name in params.variants],
+            variants=[_read_variant(model, dataset, name, numbers.get(name), of) for name, of in predictions.items()],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ProjectError(
@@ -184,8 +188,9 @@ def seconds_of_trials(model: str, dataset: str) -> dict[str, str]:
     return {variant: f"{sum(of) / len(of):.3g}" for variant, of in found.items()}
 
 
-def _read_variant(model: str, dataset: str, variant: str, numbers: tuple[str, ...] | None) -> VariantPart:
-    predictions = _table(paths.predictions(model, dataset, variant))
+def _read_variant(
+    model: str, dataset: str, variant: str, numbers: tuple[str, ...] | None, predictions: list[Row]
+) -> VariantPart:
     recall = _table(paths.recall(model, dataset, variant))
     return VariantPart(
         variant,
@@ -194,12 +199,17 @@ def _read_variant(model: str, dataset: str, variant: str, numbers: tuple[str, ..
         recall=sorted(recall, key=lambda row: float(row["recall"])) if recall else None,
         pictures=[read_figure(kind, model, dataset, variant) for kind in OF_VARIANT],
         mistakes=read_figure(MISTAKES, model, dataset, variant),
-        mistakes_one_by_one=gallery.mistakes(model, dataset, variant),
-        surest=gallery.surest_mistakes(model, dataset, variant),
+        mistakes_one_by_one=gallery.mistakes(model, dataset, variant, predictions),
+        surest=gallery.surest_mistakes(predictions),
     )
 
 
-def confusion(predictions: list[dict[str, str]]) -> Confusion:
+def _predictions(model: str, dataset: str, variant: str) -> list[Row]:
+    path = paths.predictions(model, dataset, variant)
+    return read_typed(path, COLUMNS) if path.is_file() else []
+
+
+def confusion(predictions: list[Row]) -> Confusion:
     pairs = Counter((row["label"], row["prediction"]) for row in predictions)
     classes = sorted({name for pair in pairs for name in pair})
     return Confusion(classes, [[pairs[label, prediction] for prediction in classes] for label in classes])

@@ -1,5 +1,7 @@
 """Made-up results of one network and data set, written by the stages' own functions, without training."""
 
+from collections import Counter
+
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -52,21 +54,23 @@ def write_findings(model: str, dataset: str, findings: list[Finding]) -> None:
     write_table(table, audit.rows(findings), ("number", *Finding.__dataclass_fields__))
 
 
-def write_pictures(model: str, dataset: str, variant: str, finding: Finding) -> None:
-    """The single pictures of a variant's mistakes, each with a heat map, and of the audit's only finding."""
+def write_pictures(model: str, dataset: str, variant: str, *findings: Finding) -> None:
+    """The single pictures of a variant's mistakes, each with a heat map, and of all the audit's findings."""
     folder = paths.mistakes(model, dataset, variant)
     folder.mkdir(parents=True)
     rows = read_typed(paths.predictions(model, dataset, variant), COLUMNS)
     mistakes = surest([row for row in rows if row["label"] != row["prediction"]])
     numbered = [{"number": number, **row} for number, row in enumerate(mistakes, start=1)]
-    write_table(folder / "mistakes.tsv", numbered)
+    write_table(folder / "mistakes.tsv", numbered, ("number", *COLUMNS))
     for row in numbered:
         Image.new("RGB", (28, 28), (200, 150, 0)).save(folder / f"{row['number']}.png")
         Image.fromarray(np.uint8([[0, 50, 255], [0, 0, 50], [0, 0, 0]])).save(folder / f"{row['number']}-heat.png")
-    write_findings(model, dataset, [finding])
-    Image.new("RGB", (12, 9), (0, 150, 200)).save(paths.audit(model, dataset) / "1.png")
+    write_findings(model, dataset, list(findings))
+    for number, finding in enumerate(findings, start=1):
+        for end in ("", "-partner") if finding.partner else ("",):
+            Image.new("RGB", (12, 9), (0, 150, 200)).save(paths.audit(model, dataset) / f"{number}{end}.png")
     metrics = paths.audit_metrics(model, dataset)
-    write_json(metrics, read_json(metrics) | {finding.kind: 1})
+    write_json(metrics, read_json(metrics) | dict(Counter(finding.kind for finding in findings)))
 
 
 def write_study(model: str, dataset: str, mistakes: dict[str, list[int]]) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from scripts import page
 from stages.ground import paths
-from stages.ground.files import append_row, read_table
+from stages.ground.files import append_row, read_table, write_table
 from tests.browser import Browser
 from tests.conftest import PROJECT, to_yaml
 from tests.results import EPOCHS, IMAGES, write_results, write_study
@@ -45,6 +45,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         paths.variant_figure("mobilenet_v2", "two", "unfrozen", "mistakes").unlink()
         paths.metrics("mobilenet_v2", "two", "unfrozen").unlink()
         paths.figure("mobilenet_v2", "two", "embeddings").unlink()
+        licence = {"dataset": "two", "licence": "CC0", "source": "https://example.org/two"}
+        write_table(Path("data/licences.tsv"), [licence])
         assert page.main() == 0
     return folder
 
@@ -98,6 +100,12 @@ def test_what_is_missing_is_named_where_it_would_be(there: Path) -> None:
 def test_the_licence_of_the_weights_is_told_with_each_network(there: Path) -> None:
     said = "The pretrained network is <code>mobilenet_v2</code>; the licence of its weights: MIT."
     assert said in section(html(there), "mobilenet_v2-two")
+
+
+def test_the_licence_of_the_images_is_told_beside_it(there: Path) -> None:
+    said = "The licence of the images: {}.</p>".format
+    assert said("CC0 (https://example.org/two)") in section(html(there), "mobilenet_v2-two")
+    assert said("not stated") in section(html(there), "mobilenet_v2-many")
 
 
 def test_headings_follow_the_lists_of_params(there: Path) -> None:
@@ -157,6 +165,18 @@ def test_a_file_that_is_damaged_is_one_line(there: Path, capsys: pytest.CaptureF
     assert error.startswith("error: a file of mobilenet_v2 on two in metrics/ or plots/ is not as its stage wrote it")
     assert error.count("\n") == 1
     assert (there / page.PAGE).stat().st_mtime_ns == written
+
+
+def test_a_figure_that_is_damaged_is_named(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = paths.figure("mobilenet_v2", "two", "comparison")
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before[:500])
+        assert page.main() == 1
+    finally:
+        path.write_bytes(before)
+    error = capsys.readouterr().err
+    assert error == f"error: {path}: not a whole picture, 500 bytes; `git checkout {path}` brings it back\n"
 
 
 def test_wrong_params_are_one_line(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from scripts.reporting import described
 from stages.ground import paths
+from stages.ground.errors import ProjectError
+from stages.pictures.picture import UnusableError, open_picture
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,24 @@ class Picture:
     kind: Kind
     path: Path
     of: str  # model and data set, or these and a variant
-    numbers: str  # what is to be seen, in words
-    src: str | None  # a data URI; None: the file is missing
+    variant: str  # "" of a figure of all
+    numbers: str = ""  # what is to be seen, in words
+    src: str | None = None  # a data URI; None: the file is missing
     size: tuple[int, int] = (0, 0)  # width and height, in pixels
 
 
-def read_figure(kind: Kind, model: str, dataset: str, *variant: str) -> Picture:
-    path, of = kind.place(model, dataset, *variant), ", ".join((f"{model} on {dataset}", *variant))
+def read_figure(kind: Kind, model: str, dataset: str, variant: str = "") -> Picture:
+    """Raises ProjectError if the file is there and damaged."""
+    cell = (model, dataset, variant) if variant else (model, dataset)
+    path, of = kind.place(*cell), ", ".join((f"{model} on {dataset}", *cell[2:]))
     if not path.is_file():
-        return Picture(kind, path, of, "", None)
-    with Image.open(path) as image:
-        src = lossy(image) if kind.photographs else lossless(image)
-        return Picture(kind, path, of, kind.numbers(model, dataset, *variant), src, image.size)
+        return Picture(kind, path, of, variant)
+    try:
+        image = open_picture(path)
+    except UnusableError as error:
+        raise ProjectError(f"{error}; `git checkout {path}` brings it back") from error
+    src = lossy(image) if kind.photographs else lossless(image)
+    return Picture(kind, path, of, variant, kind.numbers(*cell), src, image.size)
 
 
 def lossless(image: Image.Image) -> str:
@@ -141,5 +149,5 @@ def lossy(image: Image.Image) -> str:
 
 def _data_uri(image: Image.Image, **options: bool | int) -> str:
     file = io.BytesIO()
-    image.convert("RGB").save(file, "WEBP", **options)
+    image.save(file, "WEBP", **options)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

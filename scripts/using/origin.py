@@ -79,7 +79,7 @@ def origin_of(file: Path) -> Origin | None:
         settings.get(f"variants.{variant}", {}),
         settings.get("seed"),
         _images(manifest) if manifest and (paths.MANIFESTS / manifest).is_file() else {},
-        _licence(dataset),
+        licence_of_images(dataset),
         read_json(paths.metrics(*cell)) if has_metrics else None,
         read_table(paths.recall(*cell)) if has_metrics and paths.recall(*cell).is_file() else [],
         _if_there(paths.audit_metrics(model, dataset)),
@@ -104,7 +104,7 @@ def _images(manifest: str) -> dict[str, dict[str, int]]:
     return {split: dict(counts[split]) for split in ("train", "val", "test") if split in counts}
 
 
-def _licence(dataset: str) -> str | None:
+def licence_of_images(dataset: str) -> str | None:
     rows = read_table(LICENCES, ("dataset", "licence", "source")) if LICENCES.is_file() else []
     return next((f"{row['licence']} ({row['source']})" for row in rows if row["dataset"] == dataset), None)
 
