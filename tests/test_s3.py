@@ -104,6 +104,23 @@ def test_they_are_added_by_their_folder(s3) -> None:
 
 
 @needs_s3
+def test_what_else_lies_there_has_a_line_and_names_like_patterns_are_refused(
+    s3, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        Path(name).write_bytes((PROJECT / name).read_bytes())
+    s3.pipe_file(f"{BUCKET}/tars/train/a.tar.gz", b"x")
+    s3.call_s3("put_object", Bucket="pictures", Key="tars/train/", Body=b"")  # as consoles make a folder
+    add_place("mine", f"{BUCKET.replace('s3', 's3a')}/tars", {}, {})
+    assert "left out: 1 files, each no .tar file (train/a.tar.gz)\n" in capsys.readouterr().out
+    assert (paths.raw("mine") / "tar_files.txt").read_text().startswith("s3a://pictures/tars/train/train-000000.tar\n")
+    s3.pipe_file(f"{BUCKET}/tars/train/train-[0].tar", b"x")
+    type(s3).clear_instance_cache()
+    with pytest.raises(ProjectError, match=r"^s3://pictures/tars/train/train-\[0\]\.tar: names with"):
+        add_place("other", f"{BUCKET}/tars", {}, {})
+
+
+@needs_s3
 def test_a_bucket_or_a_key_that_is_not_there_is_named(s3) -> None:
     for place in ("s3://nobodys/a.tar", f"{BUCKET}/tars/none.tar"):
         assert refused(place).startswith(f"{place} cannot be read: FileNotFoundError")

@@ -62,6 +62,8 @@ def listed_tar_files(top: str) -> tuple[list[str], list[str]]:
     left_out = LeftOut()
     files, deeper = listed(top)
     for place in files:
+        if place.endswith("/"):  # as S3 has folders that consoles made
+            continue
         path = inside(top, place)
         hidden = any(passed_over(part, False) for part in path.parent.parts)
         reason = SYSTEMS if hidden else passed_over(path.name, True) or (OTHER if path.suffix != SUFFIX else None)
