@@ -53,6 +53,7 @@ function framed(image) {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption");
   caption.textContent = image.alt;
   image.alt = "";
+  figure.style.cssText = image.style.cssText;
   figure.append(image, caption);
   return figure;
 }
