@@ -270,7 +270,8 @@ class TestInBrowser:
 
     @pytest.fixture
     def focused(self, opened: Browser) -> Browser:
-        """On the first of the exhibits."""
+        """On the first of the exhibits; what the test before has closed gives the focus back a moment later."""
+        opened.driver.execute_async_script("setTimeout(arguments[0], 100)")
         opened.driver.execute_script(f"{EXHIBIT}.querySelector('a').focus()")
         return opened
 
