@@ -366,12 +366,10 @@ def test_a_table_that_is_not_there_is_an_error_of_one_line(
     assert capsys.readouterr().err == "error: [Errno 2] No such file or directory: 'gone.csv'\n"
 
 
-@pytest.mark.parametrize("breaks", ["dvc add", "params.yaml", "copying"])
-def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatch, breaks: str) -> None:
-    draw_classes("cats", "dogs")
+def break_at(monkeypatch: pytest.MonkeyPatch, breaks: str, copying: str) -> dict[str, bytes]:
+    """Have adding fail there, in a project with Git and DVC: what is there before. `copying` names what copies."""
     for folder in (".git", ".dvc"):
         Path(folder).mkdir()
-    before = contents(Path())
 
     def dvc(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         Path("data/raw/mine.dvc").write_text("")
@@ -381,10 +379,15 @@ def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "run", dvc)
-    if breaks == "params.yaml":
-        monkeypatch.setattr("scripts.adding.data_set.add_entry", fail)
-    if breaks == "copying":
-        monkeypatch.setattr(shutil, "copyfile", fail)
+    if breaks != "dvc add":
+        monkeypatch.setattr({"params.yaml": "scripts.adding.data_set.add_entry", "copying": copying}[breaks], fail)
+    return contents(Path())
+
+
+@pytest.mark.parametrize("breaks", ["dvc add", "params.yaml", "copying"])
+def test_nothing_half_done_is_left(project: Path, monkeypatch: pytest.MonkeyPatch, breaks: str) -> None:
+    draw_classes("cats", "dogs")
+    before = break_at(monkeypatch, breaks, "shutil.copyfile")
     with pytest.raises((ProjectError, KeyboardInterrupt), match="full" if breaks == "dvc add" else None):
         add_images("mine", SOURCE, None)
     assert contents(Path()) == before

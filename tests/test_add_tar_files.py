@@ -25,7 +25,7 @@ from stages.ground.errors import ProjectError
 from stages.preprocessing.splits import list_splits
 from stages.settings import load_params
 from tests.conftest import PROJECT, sha256_of
-from tests.test_add import contents
+from tests.test_add import break_at, contents
 from tests.test_shards import drawn as drawn
 from tests.test_shards import serving
 
@@ -409,22 +409,8 @@ def test_git_and_dvc_keep_them(tars: Path, remote: bool, capsys: pytest.CaptureF
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("breaks", ["dvc add", "params.yaml", "copying"])
 def test_nothing_half_done_is_left(tars: Path, monkeypatch: pytest.MonkeyPatch, breaks: str, remote: bool) -> None:
-    for folder in (".git", ".dvc"):
-        Path(folder).mkdir()
-    before = contents(Path())
-
-    def dvc(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        Path("data/raw/mine.dvc").write_text("")
-        return subprocess.CompletedProcess(command, breaks == "dvc add", "", "ERROR: the cache is full")
-
-    def fail(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(subprocess, "run", dvc)
-    if breaks == "params.yaml":
-        monkeypatch.setattr("scripts.adding.data_set.add_entry", fail)
-    if breaks == "copying":
-        monkeypatch.setattr(tar_files, "counted" if remote else "kept_shard", fail)
+    copying = f"scripts.adding.tar_files.{'counted' if remote else 'kept_shard'}"
+    before = break_at(monkeypatch, breaks, copying)
     source = f"file://{TARS.absolute()}" if remote else TARS
     put_in = partial(add_place, "mine", source, {}, {}) if remote else partial(add_images, "mine", source)
     with pytest.raises((ProjectError, KeyboardInterrupt), match="full" if breaks == "dvc add" else None):
